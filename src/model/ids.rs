@@ -1,0 +1,154 @@
+//! Ids that hosts and catalogs give to things: opaque, case-sensitive, compared byte by byte, never trimmed.
+
+use std::{fmt, sync::Arc};
+
+use thiserror::Error;
+
+/// The longest id, in bytes.
+pub const MAX_ID_BYTES: usize = 128;
+
+/// Why a text is no id: what was given, and what would have been accepted.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{given:?} is not {expected}")]
+pub struct InvalidId {
+    /// The text as given, cut at [`MAX_ID_BYTES`] bytes.
+    pub given: String,
+    /// What was expected, as the end of a sentence ("a role id: ...").
+    pub expected: &'static str,
+}
+
+impl InvalidId {
+    fn new(given: &str, expected: &'static str) -> Self {
+        let mut end = given.len().min(MAX_ID_BYTES);
+        while !given.is_char_boundary(end) {
+            end -= 1;
+        }
+        Self { given: given.get(..end).unwrap_or_default().to_owned(), expected }
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._@:+=~-".contains(&byte))
+}
+
+fn is_dotted(text: &str) -> bool {
+    text.len() <= MAX_ID_BYTES
+        && (2..=5).contains(&text.split('.').count())
+        && text.split('.').all(|segment| {
+            !segment.is_empty()
+                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        })
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $check:ident, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Accepts a well-formed id as it is.
+            ///
+            /// # Errors
+            /// [`InvalidId`] if the text is empty, too long, or has a character that an id cannot have.
+            pub fn new(text: &str) -> Result<Self, InvalidId> {
+                if $check(text) { Ok(Self(text.into())) } else { Err(InvalidId::new(text, $expected)) }
+            }
+
+            /// The id as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id!(
+    /// Names a catalog.
+    CatalogId, is_plain, "a catalog id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names an account (a tenant).
+    AccountId, is_plain, "an account id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a user within an account.
+    UserId, is_plain, "a user id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a team within an account.
+    TeamId, is_plain, "a team id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a role within a catalog (managed, internal) or within an account (custom).
+    RoleId, is_plain, "a role id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a feature within a catalog.
+    FeatureId, is_plain, "a feature id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a section (a heading that permissions are shown under) within a catalog.
+    SectionId, is_plain, "a section id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names an API scope within a catalog.
+    ApiScopeId, is_plain, "an API scope id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a permission within a catalog: two to five segments, usually `area.object.action`.
+    PermissionId, is_dotted, "a permission id: 2 to 5 segments of A-Z a-z 0-9 _ - joined by dots, 128 bytes at most"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_accepted_byte_for_byte_or_not_at_all() {
+        for good in ["a", "A.b_c@d:e+f=g~h-i", "...", &"x".repeat(128)] {
+            assert_eq!(UserId::new(good).map(|id| id.as_str().to_owned()), Ok(good.to_owned()));
+        }
+        for bad in ["", ".", "..", "a b", " a", "a/b", "a\0", "é", "a\n", &"x".repeat(129)] {
+            assert!(UserId::new(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn permission_ids_have_two_to_five_segments() {
+        for good in ["a.b", "people.profiles.edit", "a.b.c.d.e", "A_1.b-2"] {
+            assert!(PermissionId::new(good).is_ok(), "{good:?} was refused");
+        }
+        for bad in ["a", "a.", ".a", "a..b", "a.b.c.d.e.f", "a.*", "a.b c", "a.b:c"] {
+            assert!(PermissionId::new(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_what_was_given_without_splitting_a_character() {
+        let error = UserId::new(&"é".repeat(200)).unwrap_err();
+        assert_eq!(error.given, "é".repeat(64));
+    }
+}

@@ -1,0 +1,181 @@
+//! Where facts are kept: the keys of all records, and what an answer can depend on.
+//!
+//! Every key below an account carries the account's number. Numbers are given out once and never again, so a key that
+//! names a deleted thing can never come to mean another.
+
+use super::{AccountId, CatalogId, RoleId, TeamId, UserId};
+
+/// An internal number: given to a thing when it is created, unique in the store, never given again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(pub u64);
+
+/// The kinds of things that have a number and a record of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// [`super::Record::Catalog`].
+    Catalog,
+    /// [`super::Record::Account`].
+    Account,
+    /// [`super::Record::User`].
+    User,
+    /// [`super::Record::Team`].
+    Team,
+    /// [`super::Record::Role`]: a custom role. Managed ones live inside their catalog.
+    Role,
+    /// [`super::Record::Binding`].
+    Binding,
+}
+
+/// The key of one record. The record that belongs to each variant is named after the arrow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// A catalog -> `Catalog`.
+    Catalog(Number),
+    /// A catalog's id -> `Name`.
+    CatalogName(CatalogId),
+    /// An account -> `Account`.
+    Account(Number),
+    /// An account's id -> `Name`.
+    AccountName(AccountId),
+    /// Which accounts live under a catalog -> `Present`.
+    CatalogAccount { catalog: Number, account: Number },
+    /// How much an account holds -> `Counts`.
+    Counts { account: Number },
+    /// A user -> `User`.
+    User { account: Number, user: Number },
+    /// A user's id -> `Name`.
+    UserName { account: Number, id: UserId },
+    /// A user's personal fields -> `Profile`.
+    Profile { account: Number, user: Number },
+    /// A team -> `Team`.
+    Team { account: Number, team: Number },
+    /// A team's id -> `Name`.
+    TeamName { account: Number, id: TeamId },
+    /// A custom role -> `Role`.
+    Role { account: Number, role: Number },
+    /// A custom role's id -> `Name`.
+    RoleName { account: Number, id: RoleId },
+    /// A user belongs to a team, found from the user -> `Present`.
+    Membership { account: Number, user: Number, team: Number },
+    /// The same, found from the team -> `Present`.
+    Member { account: Number, team: Number, user: Number },
+    /// A role binding -> `Binding`.
+    Binding { account: Number, binding: Number },
+    /// A binding found from the user or team that holds it -> `Name` (the role's number).
+    HolderBinding { account: Number, holder: Number, binding: Number },
+    /// A binding found from its role -> `Name` (the holder's number).
+    RoleBinding { account: Number, role: Number, binding: Number },
+    /// A deleted thing whose left-over references are yet to be swept -> `Retired`.
+    Retired(Number),
+}
+
+/// A run of keys of one kind, in key order: ids by bytes, numbers ascending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyRange {
+    /// All [`Key::CatalogName`].
+    CatalogNames,
+    /// All [`Key::AccountName`].
+    AccountNames,
+    /// All [`Key::CatalogAccount`] of a catalog.
+    CatalogAccounts(Number),
+    /// All [`Key::User`] of an account.
+    Users(Number),
+    /// All [`Key::UserName`] of an account.
+    UserNames(Number),
+    /// All [`Key::Profile`] of an account.
+    Profiles(Number),
+    /// All [`Key::Team`] of an account.
+    Teams(Number),
+    /// All [`Key::TeamName`] of an account.
+    TeamNames(Number),
+    /// All [`Key::Role`] of an account.
+    Roles(Number),
+    /// All [`Key::RoleName`] of an account.
+    RoleNames(Number),
+    /// All [`Key::Membership`] of an account.
+    AccountMemberships(Number),
+    /// All [`Key::Membership`] of a user.
+    Memberships { account: Number, user: Number },
+    /// All [`Key::Member`] of an account.
+    AccountMembers(Number),
+    /// All [`Key::Member`] of a team.
+    Members { account: Number, team: Number },
+    /// All [`Key::Binding`] of an account.
+    Bindings(Number),
+    /// All [`Key::HolderBinding`] of an account.
+    AccountHolderBindings(Number),
+    /// All [`Key::HolderBinding`] of a user or team.
+    HolderBindings { account: Number, holder: Number },
+    /// All [`Key::RoleBinding`] of an account.
+    AccountRoleBindings(Number),
+    /// All [`Key::RoleBinding`] of a role.
+    RoleBindings { account: Number, role: Number },
+    /// All [`Key::Retired`].
+    Retired,
+}
+
+/// One thing that an answer can depend on. Absence counts: an answer about an unknown user depends on that user's name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Dependency {
+    /// That an account of this id exists or not, and which.
+    AccountName(AccountId),
+    /// That a user of this id exists or not, and which.
+    UserName { account: Number, id: UserId },
+    /// A thing with its own record: its fields, its bindings, its memberships.
+    Thing(Number),
+}
+
+impl Key {
+    /// The account that the key lies below, if it lies below one.
+    #[must_use]
+    pub fn account(&self) -> Option<Number> {
+        match self {
+            Self::Catalog(_)
+            | Self::CatalogName(_)
+            | Self::Account(_)
+            | Self::AccountName(_)
+            | Self::CatalogAccount { .. }
+            | Self::Retired(_) => None,
+            Self::Counts { account }
+            | Self::User { account, .. }
+            | Self::UserName { account, .. }
+            | Self::Profile { account, .. }
+            | Self::Team { account, .. }
+            | Self::TeamName { account, .. }
+            | Self::Role { account, .. }
+            | Self::RoleName { account, .. }
+            | Self::Membership { account, .. }
+            | Self::Member { account, .. }
+            | Self::Binding { account, .. }
+            | Self::HolderBinding { account, .. }
+            | Self::RoleBinding { account, .. } => Some(*account),
+        }
+    }
+
+    /// What becomes doubtful when the record of this key changes; none if no answer of `Check` or `ListPermissions`
+    /// ever reads it.
+    ///
+    /// The list of a load's dependencies and this function must agree: whatever a load reads has to be covered here.
+    #[must_use]
+    pub fn dependency(&self) -> Option<Dependency> {
+        match self {
+            Self::Catalog(number) | Self::Account(number) => Some(Dependency::Thing(*number)),
+            Self::AccountName(id) => Some(Dependency::AccountName(id.clone())),
+            Self::UserName { account, id } => Some(Dependency::UserName { account: *account, id: id.clone() }),
+            Self::User { user, .. } | Self::Membership { user, .. } => Some(Dependency::Thing(*user)),
+            Self::Team { team, .. } => Some(Dependency::Thing(*team)),
+            Self::Role { role, .. } => Some(Dependency::Thing(*role)),
+            Self::HolderBinding { holder, .. } => Some(Dependency::Thing(*holder)),
+            Self::CatalogName(_)
+            | Self::CatalogAccount { .. }
+            | Self::Counts { .. }
+            | Self::Profile { .. }
+            | Self::TeamName { .. }
+            | Self::RoleName { .. }
+            | Self::Member { .. }
+            | Self::Binding { .. }
+            | Self::RoleBinding { .. }
+            | Self::Retired(_) => None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What is kept under each [`super::Key`].
+
+use super::{AccountId, Catalog, Kind, Number, RoleId, TeamId, Timestamp, UserId};
+
+/// The value of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A catalog, whole.
+    Catalog(Box<Catalog>),
+    /// An account.
+    Account(AccountRecord),
+    /// How much an account holds.
+    Counts(CountsRecord),
+    /// A user, without personal fields.
+    User(UserRecord),
+    /// A user's personal fields, apart so that they can be erased.
+    Profile(ProfileRecord),
+    /// A team.
+    Team(TeamRecord),
+    /// A custom role.
+    Role(RoleRecord),
+    /// A role binding.
+    Binding(BindingRecord),
+    /// The number that a name, or a reference, stands for.
+    Name(Number),
+    /// The key says it all.
+    Present,
+    /// A deleted thing that is yet to be swept.
+    Retired(RetiredRecord),
+}
+
+/// Whether an account is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccountState {
+    /// In use.
+    Active,
+    /// Nobody of it is allowed anything.
+    Suspended,
+}
+
+/// Where a user stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UserState {
+    /// Known, and not allowed anything yet.
+    Invited,
+    /// In use.
+    Active,
+    /// Not allowed anything.
+    Suspended,
+}
+
+/// A tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Its id.
+    pub id: AccountId,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// The catalog that it lives under, for good.
+    pub catalog: Number,
+    /// Whether it is in use.
+    pub state: AccountState,
+    /// Numbers of the features that it is entitled to, ascending, each once.
+    pub features: Vec<Number>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its own fields were last changed.
+    pub updated: Timestamp,
+}
+
+/// How much an account holds, kept so that limits need no counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CountsRecord {
+    /// Teams.
+    pub teams: u64,
+    /// Custom roles.
+    pub roles: u64,
+}
+
+/// A user, without personal fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRecord {
+    /// Its id.
+    pub id: UserId,
+    /// Where it stands.
+    pub state: UserState,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its own fields were last changed.
+    pub updated: Timestamp,
+}
+
+/// A user's personal fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProfileRecord {
+    /// The person's name; may be empty.
+    pub display_name: String,
+    /// The name that the person signs in with; may be empty.
+    pub username: String,
+    /// May be empty.
+    pub email: String,
+}
+
+/// A set of users that can hold roles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamRecord {
+    /// Its id.
+    pub id: TeamId,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its own fields were last changed.
+    pub updated: Timestamp,
+}
+
+/// A custom role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleRecord {
+    /// Its id.
+    pub id: RoleId,
+    /// For people.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// Numbers of the permissions that it contains, ascending, each once. A number that the catalog has no more is void.
+    pub permissions: Vec<Number>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+}
+
+/// Who holds a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Holder {
+    /// A user.
+    User(Number),
+    /// A team, and through it each of its members.
+    Team(Number),
+}
+
+impl Holder {
+    /// The holder's number, of whichever kind it is.
+    #[must_use]
+    pub fn number(self) -> Number {
+        match self {
+            Self::User(number) | Self::Team(number) => number,
+        }
+    }
+}
+
+/// A user or a team holds a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BindingRecord {
+    /// Who holds it.
+    pub holder: Holder,
+    /// The role, managed or custom.
+    pub role: Number,
+    /// When it was created.
+    pub created: Timestamp,
+}
+
+/// A deleted thing whose left-over references are yet to be swept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetiredRecord {
+    /// What it was.
+    pub kind: Kind,
+    /// The account that it lay in; for an account, itself; for a catalog's role, none.
+    pub account: Option<Number>,
+}
