@@ -7,3 +7,13 @@ pub mod model;
 
 #[cfg(feature = "server")]
 pub mod store;
+
+/// The messages and services of the public API, generated from `proto/rolecall/v1`.
+#[cfg(feature = "server")]
+#[allow(missing_docs, clippy::all, clippy::unwrap_used, unused_qualifications)]
+pub mod proto {
+    tonic::include_proto!("rolecall.v1");
+
+    /// Descriptors of every file, with comments: what reflection serves.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}

@@ -28,6 +28,7 @@ pub enum Kind {
 
 /// The key of one record. The record that belongs to each variant is named after the arrow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the fields are the things that the variant names")]
 pub enum Key {
     /// A catalog -> `Catalog`.
     Catalog(Number),
@@ -71,6 +72,7 @@ pub enum Key {
 
 /// A run of keys of one kind, in key order: ids by bytes, numbers ascending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the fields are the things that the variant names")]
 pub enum KeyRange {
     /// All [`Key::CatalogName`].
     CatalogNames,
@@ -116,6 +118,7 @@ pub enum KeyRange {
 
 /// One thing that an answer can depend on. Absence counts: an answer about an unknown user depends on that user's name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the fields are the things that the variant names")]
 pub enum Dependency {
     /// That an account of this id exists or not, and which.
     AccountName(AccountId),
