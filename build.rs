@@ -12,7 +12,6 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     use std::{env, fs, path::PathBuf};
 
-
     println!("cargo:rerun-if-changed=proto");
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::from("proto")];

@@ -3,6 +3,9 @@
 //! Read `docs/architecture.md` for the way data flows. The decision itself is [`engine`], plain values over the facts
 //! of [`model`]; everything that touches the outside is behind the `server` feature.
 
+#[cfg(any(feature = "server", feature = "shuttle"))]
+pub mod cache;
+pub mod engine;
 pub mod model;
 
 #[cfg(feature = "server")]

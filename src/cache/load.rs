@@ -1,0 +1,209 @@
+//! Finding an answer or working it out, race-free.
+//!
+//! A hit takes no lock and waits for nobody. A load notes the revision before its first read and asks after its last
+//! one whether a write came between; loads of one key at one revision are worked out once, and nobody joins a load that
+//! began at an earlier revision than their own question.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{
+    stamps::{Dependencies, Stamps},
+    sync::{Arc, Condvar, Mutex, lock},
+};
+use crate::model::{Revision, Timestamp};
+
+/// How many times a load that writes disturb begins again at once, before it waits for them.
+const EAGER_ATTEMPTS: usize = 3;
+
+/// How long a caller is ready to wait.
+pub trait Patience {
+    /// What is left of it; none: none.
+    fn left(&self) -> Option<Duration>;
+}
+
+/// An answer that was worked out, and what it depends on.
+#[derive(Debug)]
+pub struct Entry<V> {
+    /// The answer.
+    pub value: V,
+    /// The revision at which it was worked out.
+    pub revision: Revision,
+    /// The instant from which it does not hold any more, whatever happens; none: no such instant.
+    pub expires: Option<Timestamp>,
+    slots: Box<[u32]>,
+}
+
+impl<V> Entry<V> {
+    /// What the list of dependencies takes in memory, in bytes.
+    #[must_use]
+    pub fn dependency_bytes(&self) -> usize {
+        self.slots.len() * size_of::<u32>()
+    }
+}
+
+/// Where entries are kept. It may forget them at any time, and bring back older ones: it is never trusted.
+pub trait EntryMap<V>: Send + Sync {
+    /// The entry of a key, if there is one.
+    fn get(&self, key: &[u8]) -> Option<Arc<Entry<V>>>;
+
+    /// Keeps an entry, if there is room.
+    fn insert(&self, key: &[u8], entry: &Arc<Entry<V>>);
+}
+
+/// Why there is no answer. Never an answer in itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError<E> {
+    /// The facts could not be read.
+    Failed(E),
+    /// Writes kept disturbing the load until the caller's patience ended.
+    Disturbed,
+}
+
+/// One load under way, and who waits for it.
+struct Flight<V, E> {
+    outcome: Mutex<Option<Outcome<V, E>>>,
+    landed: Condvar,
+}
+
+type Outcome<V, E> = Result<Option<Arc<Entry<V>>>, E>;
+
+/// Entries by key, each worked out when it is asked for and no good one is kept.
+pub struct LoadCache<V, E, M> {
+    stamps: Arc<Stamps>,
+    map: M,
+    flights: Mutex<HashMap<(Box<[u8]>, Revision), Arc<Flight<V, E>>>>,
+}
+
+impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
+    /// An empty cache.
+    pub fn new(stamps: Arc<Stamps>, map: M) -> Self {
+        Self { stamps, map, flights: Mutex::new(HashMap::new()) }
+    }
+
+    /// The stamps that entries are checked against.
+    pub fn stamps(&self) -> &Arc<Stamps> {
+        &self.stamps
+    }
+
+    /// The map that keeps the entries.
+    pub fn map(&self) -> &M {
+        &self.map
+    }
+
+    /// A kept entry that still holds at `now`. Cost: one look-up, and one load for each dependency; no lock, no wait.
+    pub fn hit(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<V>>> {
+        let entry = self.map.get(key)?;
+        let expired = entry.expires.is_some_and(|expires| now >= expires);
+        (!expired && self.stamps.hold(&entry.slots, entry.revision)).then_some(entry)
+    }
+
+    /// Whether nothing that an entry depends on was published after `revision`.
+    pub fn holds_at(&self, entry: &Entry<V>, revision: Revision) -> bool {
+        self.stamps.hold(&entry.slots, revision)
+    }
+
+    /// A kept entry that still holds, or a new one. `read` works it out: it has to note each dependency before it reads
+    /// it, gives back the value and when it expires, and can be called several times.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing is kept then.
+    pub fn get_or_load(
+        &self,
+        key: &[u8],
+        now: Timestamp,
+        patience: &dyn Patience,
+        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
+    ) -> Result<Arc<Entry<V>>, LoadError<E>> {
+        let mut attempts = 0;
+        loop {
+            if let Some(entry) = self.hit(key, now) {
+                return Ok(entry);
+            }
+            // Before the first read: whatever is published later than this is not promised to be in the answer.
+            let revision = self.stamps.stable();
+            if let Some(entry) = self.fly(key, revision, read)? {
+                return Ok(entry);
+            }
+            attempts += 1;
+            if patience.left().is_none() {
+                return Err(LoadError::Disturbed);
+            }
+            if attempts >= EAGER_ATTEMPTS {
+                self.stamps.wait_for_publication(revision, patience);
+            }
+        }
+    }
+
+    /// Loads a key at a revision, or waits for whoever does so already. None: a write disturbed it.
+    fn fly(
+        &self,
+        key: &[u8],
+        revision: Revision,
+        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
+    ) -> Result<Option<Arc<Entry<V>>>, LoadError<E>> {
+        let name = (Box::from(key), revision);
+        let (flight, leads) = {
+            let mut flights = lock(&self.flights);
+            match flights.get(&name) {
+                Some(flight) => (Arc::clone(flight), false),
+                None => {
+                    let flight = Arc::new(Flight { outcome: Mutex::new(None), landed: Condvar::new() });
+                    flights.insert(name.clone(), Arc::clone(&flight));
+                    (flight, true)
+                }
+            }
+        };
+        if !leads {
+            let mut outcome = lock(&flight.outcome);
+            loop {
+                if let Some(outcome) = &*outcome {
+                    return outcome.clone().map_err(LoadError::Failed);
+                }
+                outcome = flight.landed.wait(outcome).unwrap_or_else(std::sync::PoisonError::into_inner);
+            }
+        }
+        // Lands even if `read` panics, so that nobody waits for ever.
+        let landing = Landing { cache: self, flight: &flight, name };
+        let outcome = self.load(key, revision, read);
+        landing.land(outcome.clone());
+        outcome.map_err(LoadError::Failed)
+    }
+
+    fn load(
+        &self,
+        key: &[u8],
+        revision: Revision,
+        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
+    ) -> Outcome<V, E> {
+        let mut dependencies = Dependencies::default();
+        let (value, expires) = read(&self.stamps, &mut dependencies)?;
+        if !self.stamps.undisturbed(&dependencies, revision) {
+            return Ok(None);
+        }
+        let entry = Arc::new(Entry { value, revision, expires, slots: dependencies.into_slots() });
+        self.map.insert(key, &entry);
+        Ok(Some(entry))
+    }
+}
+
+/// Takes a flight off the board when it ends, in whatever way.
+struct Landing<'a, V, E, M> {
+    cache: &'a LoadCache<V, E, M>,
+    flight: &'a Flight<V, E>,
+    name: (Box<[u8]>, Revision),
+}
+
+impl<V, E, M> Landing<'_, V, E, M> {
+    fn land(self, outcome: Outcome<V, E>) {
+        *lock(&self.flight.outcome) = Some(outcome);
+    }
+}
+
+impl<V, E, M> Drop for Landing<'_, V, E, M> {
+    fn drop(&mut self) {
+        // A load that panicked counts as disturbed: whoever waits tries for itself.
+        lock(&self.flight.outcome).get_or_insert(Ok(None));
+        lock(&self.cache.flights).remove(&self.name);
+        self.flight.landed.notify_all();
+    }
+}

@@ -1,0 +1,207 @@
+//! When each thing that an answer can depend on last changed: the reason why a kept answer can be trusted.
+//!
+//! Time is counted in revisions. A write announces the slots that it touches before any data changes (`inflight`),
+//! makes the change durable and visible, and then stamps the slots with its revision (`published`). An answer that was
+//! worked out at revision R holds as long as no slot that it depends on is stamped later than R. The order of these
+//! steps is the whole proof; the model checker runs it, and the variants of it that do not hold.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{
+    load::Patience,
+    sync::{AtomicU64, Condvar, Mutex, Ordering, lock},
+};
+use crate::model::{Dependency, Revision};
+
+#[cfg(not(feature = "shuttle"))]
+const SLOTS: usize = 1 << 16;
+#[cfg(feature = "shuttle")]
+const SLOTS: usize = 8;
+
+/// A write that touches more slots than this stamps the accounts that it touches instead.
+pub(crate) const MAX_SLOTS_OF_A_WRITE: usize = 4096;
+
+/// The slots of a write, each once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SlotSet(Vec<u32>);
+
+impl SlotSet {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The slots that a load has read from, noted before each read.
+#[derive(Debug, Default)]
+pub struct Dependencies {
+    slots: Vec<u32>,
+}
+
+/// Why a commit did not come about.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CommitError<E> {
+    /// The change is not durable, as far as is known, and nothing that answers are made from has changed.
+    NotDurable(E),
+    /// The change is durable but could not be made visible. What it touches cannot be loaded until a restart; what was
+    /// published before it still answers.
+    NotApplied(E),
+}
+
+/// The stamps of one store. Size: 1 MiB.
+pub struct Stamps {
+    stable: AtomicU64,
+    published: Box<[AtomicU64]>,
+    inflight: Box<[AtomicU64]>,
+    seed: u64,
+    publication: Mutex<()>,
+    published_now: Condvar,
+}
+
+impl Stamps {
+    /// Stamps for a store whose head is `head`. `seed` is any number that outsiders cannot guess, so that nobody can
+    /// choose ids that all share one slot.
+    #[must_use]
+    pub fn new(head: Revision, seed: u64) -> Self {
+        let slots = || (0..SLOTS).map(|_| AtomicU64::new(head.0)).collect();
+        Self {
+            stable: AtomicU64::new(head.0),
+            published: slots(),
+            inflight: slots(),
+            seed,
+            publication: Mutex::new(()),
+            published_now: Condvar::new(),
+        }
+    }
+
+    /// The revision of the last published write.
+    #[must_use]
+    pub fn stable(&self) -> Revision {
+        Revision(self.stable.load(Ordering::SeqCst))
+    }
+
+    /// The slot of a dependency. Two can share one: that costs a load now and then, never a wrong answer.
+    fn slot(&self, dependency: &Dependency) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        self.seed.hash(&mut hasher);
+        dependency.hash(&mut hasher);
+        // The mask keeps it below SLOTS, which fits.
+        u32::try_from(hasher.finish() & (SLOTS as u64 - 1)).unwrap_or(0)
+    }
+
+    /// The slots of everything that a write touches.
+    pub fn slots<'a>(&self, dependencies: impl IntoIterator<Item = &'a Dependency>) -> SlotSet {
+        let mut slots: Vec<u32> = dependencies.into_iter().map(|dependency| self.slot(dependency)).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        SlotSet(slots)
+    }
+
+    /// Notes, before it is read, that a load depends on something.
+    pub fn depend(&self, dependencies: &mut Dependencies, dependency: &Dependency) {
+        dependencies.slots.push(self.slot(dependency));
+    }
+
+    /// Carries out one write: announces it, makes it durable, makes it visible, publishes it as `revision`. To be
+    /// called by one thread at a time, with revisions that rise.
+    ///
+    /// # Errors
+    /// [`CommitError`], by the step that failed.
+    pub fn commit<E>(
+        &self,
+        revision: Revision,
+        slots: &SlotSet,
+        make_durable: impl FnOnce() -> Result<(), E>,
+        apply: impl FnOnce() -> Result<(), E>,
+    ) -> Result<(), CommitError<E>> {
+        for slot in &slots.0 {
+            self.set(&self.inflight, *slot, revision.0);
+        }
+        if let Err(error) = make_durable() {
+            // Nothing has changed, so loads of these slots may go on.
+            let stable = self.stable.load(Ordering::SeqCst);
+            for slot in &slots.0 {
+                self.set(&self.inflight, *slot, stable);
+            }
+            self.wake_loads();
+            return Err(CommitError::NotDurable(error));
+        }
+        apply().map_err(CommitError::NotApplied)?;
+        for slot in &slots.0 {
+            self.set(&self.published, *slot, revision.0);
+        }
+        self.stable.store(revision.0, Ordering::SeqCst);
+        self.wake_loads();
+        Ok(())
+    }
+
+    /// Whether none of these slots was published after `revision`: an answer worked out then still holds.
+    #[must_use]
+    pub(super) fn hold(&self, slots: &[u32], revision: Revision) -> bool {
+        slots.iter().all(|slot| self.get(&self.published, *slot) <= revision.0)
+    }
+
+    /// Whether a load that began at `revision` has read nothing of a later write. To be asked after its last read.
+    pub(super) fn undisturbed(&self, dependencies: &Dependencies, revision: Revision) -> bool {
+        dependencies.slots.iter().all(|slot| self.get(&self.inflight, *slot) <= revision.0)
+    }
+
+    /// Waits until a write later than `revision` is published, or `patience` says that it is enough.
+    pub(super) fn wait_for_publication(&self, revision: Revision, patience: &dyn Patience) {
+        let mut guard = lock(&self.publication);
+        while self.stable() <= revision {
+            let Some(left) = patience.left() else { return };
+            guard = self.wait(guard, left);
+        }
+    }
+
+    #[cfg(not(feature = "shuttle"))]
+    fn wait<'a>(
+        &self,
+        guard: super::sync::MutexGuard<'a, ()>,
+        left: std::time::Duration,
+    ) -> super::sync::MutexGuard<'a, ()> {
+        self.published_now.wait_timeout(guard, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+
+    #[cfg(feature = "shuttle")]
+    fn wait<'a>(
+        &self,
+        guard: super::sync::MutexGuard<'a, ()>,
+        _left: std::time::Duration,
+    ) -> super::sync::MutexGuard<'a, ()> {
+        self.published_now.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn wake_loads(&self) {
+        // Taking the lock orders this after a waiter's look at `stable`, so that no wake-up is lost.
+        drop(lock(&self.publication));
+        self.published_now.notify_all();
+    }
+
+    fn get(&self, stamps: &[AtomicU64], slot: u32) -> u64 {
+        // A slot that does not exist cannot be made; if it were, it would never hold.
+        stamps.get(slot as usize).map_or(u64::MAX, |stamp| stamp.load(Ordering::SeqCst))
+    }
+
+    fn set(&self, stamps: &[AtomicU64], slot: u32, revision: u64) {
+        if let Some(stamp) = stamps.get(slot as usize) {
+            stamp.store(revision, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Dependencies {
+    pub(super) fn into_slots(mut self) -> Box<[u32]> {
+        self.slots.sort_unstable();
+        self.slots.dedup();
+        self.slots.into()
+    }
+}

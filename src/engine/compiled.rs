@@ -1,0 +1,184 @@
+//! A catalog made ready for decisions: names looked up once, roles as sets, included API scopes written out.
+
+use std::collections::HashMap;
+
+use super::{PermissionSet, RoleFacts, RoleOrigin};
+use crate::model::{
+    ApiScopeIndex, Catalog, FeatureIndex, Number, PermissionDefinition, PermissionId, PermissionIndex, RoleId,
+    RoleRecord,
+};
+use std::sync::Arc;
+
+/// A catalog made ready for decisions. Made once for each version of a catalog and shared by all its accounts.
+/// Size: linear in the catalog, and one bit for each role and permission.
+#[derive(Debug)]
+pub struct CompiledCatalog {
+    catalog: Catalog,
+    permission_by_id: HashMap<PermissionId, PermissionIndex>,
+    permission_by_number: HashMap<Number, PermissionIndex>,
+    feature_by_number: HashMap<Number, FeatureIndex>,
+    role_by_id: HashMap<RoleId, Arc<RoleFacts>>,
+    role_by_number: HashMap<Number, Arc<RoleFacts>>,
+    assignable: PermissionSet,
+    api_scopes_of: Vec<Vec<ApiScopeIndex>>,
+    permissions_by_id_order: Vec<PermissionIndex>,
+}
+
+impl CompiledCatalog {
+    /// Makes a catalog ready. Cost: linear in the catalog, and in the API scopes that each permission ends up with.
+    #[must_use]
+    pub fn new(catalog: Catalog) -> Self {
+        let definition = &catalog.definition;
+        let indexes = || (0u32..).map(PermissionIndex).zip(&definition.permissions);
+        let mut assignable = PermissionSet::with_capacity(definition.permissions.len());
+        for (index, permission) in indexes() {
+            if !permission.internal {
+                assignable.insert(index);
+            }
+        }
+
+        let mut role_by_id = HashMap::new();
+        let mut role_by_number = HashMap::new();
+        for (position, (role, number)) in definition.roles.iter().zip(&catalog.role_numbers).enumerate() {
+            let mut permissions = PermissionSet::with_capacity(definition.permissions.len());
+            for permission in &role.permissions {
+                permissions.insert(*permission);
+            }
+            if !role.internal {
+                permissions.intersect_with(&assignable);
+            }
+            let origin = RoleOrigin::Catalog { position };
+            let facts = Arc::new(RoleFacts { number: *number, id: role.id.clone(), origin, permissions });
+            role_by_id.insert(role.id.clone(), Arc::clone(&facts));
+            role_by_number.insert(*number, facts);
+        }
+
+        let mut permissions_by_id_order: Vec<_> = indexes().collect();
+        permissions_by_id_order.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
+        Self {
+            permission_by_id: indexes().map(|(index, permission)| (permission.id.clone(), index)).collect(),
+            permission_by_number: catalog.permission_numbers.iter().copied().zip((0..).map(PermissionIndex)).collect(),
+            feature_by_number: catalog.feature_numbers.iter().copied().zip((0..).map(FeatureIndex)).collect(),
+            role_by_id,
+            role_by_number,
+            assignable,
+            api_scopes_of: definition.permissions.iter().map(|permission| included(&catalog, permission)).collect(),
+            permissions_by_id_order: permissions_by_id_order.into_iter().map(|(index, _)| index).collect(),
+            catalog,
+        }
+    }
+
+    /// The catalog itself.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Finds a permission by its id. Cost: one look-up.
+    #[must_use]
+    pub fn permission(&self, id: &str) -> Option<PermissionIndex> {
+        self.permission_by_id.get(id).copied()
+    }
+
+    /// The definition of a permission of this catalog.
+    #[must_use]
+    pub fn definition(&self, permission: PermissionIndex) -> Option<&PermissionDefinition> {
+        self.catalog.definition.permissions.get(permission.position())
+    }
+
+    /// All permissions, ordered by id.
+    pub fn permissions(&self) -> impl Iterator<Item = PermissionIndex> + '_ {
+        self.permissions_by_id_order.iter().copied()
+    }
+
+    /// The permission of a number; none if the catalog has it no more.
+    #[must_use]
+    pub fn permission_of_number(&self, number: Number) -> Option<PermissionIndex> {
+        self.permission_by_number.get(&number).copied()
+    }
+
+    /// The number of a permission.
+    #[must_use]
+    pub fn number_of_permission(&self, permission: PermissionIndex) -> Option<Number> {
+        self.catalog.permission_numbers.get(permission.position()).copied()
+    }
+
+    /// The feature of a number; none if the catalog has it no more.
+    #[must_use]
+    pub fn feature_of_number(&self, number: Number) -> Option<FeatureIndex> {
+        self.feature_by_number.get(&number).copied()
+    }
+
+    /// The number of a feature id. Cost: linear in the features.
+    #[must_use]
+    pub fn feature_number(&self, id: &str) -> Option<Number> {
+        let position = self.catalog.definition.features.iter().position(|feature| feature.id.as_str() == id)?;
+        self.catalog.feature_numbers.get(position).copied()
+    }
+
+    /// A managed or internal role by its id.
+    #[must_use]
+    pub fn role(&self, id: &str) -> Option<&Arc<RoleFacts>> {
+        self.role_by_id.get(id)
+    }
+
+    /// A managed or internal role by its number; none if the catalog has it no more.
+    #[must_use]
+    pub fn role_of_number(&self, number: Number) -> Option<&Arc<RoleFacts>> {
+        self.role_by_number.get(&number)
+    }
+
+    /// A custom role made ready: what it lists, less what this catalog has no more and what is internal.
+    #[must_use]
+    pub fn custom_role(&self, number: Number, record: &RoleRecord) -> RoleFacts {
+        let mut permissions = PermissionSet::with_capacity(self.catalog.definition.permissions.len());
+        for permission in record.permissions.iter().filter_map(|number| self.permission_of_number(*number)) {
+            permissions.insert(permission);
+        }
+        permissions.intersect_with(&self.assignable);
+        RoleFacts { number, id: record.id.clone(), origin: RoleOrigin::Account, permissions }
+    }
+
+    /// The permissions whose feature is among the given ones, or that have none.
+    #[must_use]
+    pub fn entitled(&self, features: &[Number]) -> PermissionSet {
+        let mut entitled = vec![false; self.catalog.definition.features.len()];
+        for feature in features.iter().filter_map(|number| self.feature_of_number(*number)) {
+            if let Some(is_entitled) = entitled.get_mut(feature.position()) {
+                *is_entitled = true;
+            }
+        }
+        let mut permissions = PermissionSet::with_capacity(self.catalog.definition.permissions.len());
+        for (index, definition) in (0..).map(PermissionIndex).zip(&self.catalog.definition.permissions) {
+            let gate = definition.feature.map(|feature| entitled.get(feature.position()).copied().unwrap_or(false));
+            if gate.unwrap_or(true) {
+                permissions.insert(index);
+            }
+        }
+        permissions
+    }
+
+    /// The API scopes that a permission provides, included ones too, ordered by id.
+    #[must_use]
+    pub fn api_scopes(&self, permission: PermissionIndex) -> &[ApiScopeIndex] {
+        self.api_scopes_of.get(permission.position()).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What a permission's own API scopes come to with all that they include.
+fn included(catalog: &Catalog, permission: &PermissionDefinition) -> Vec<ApiScopeIndex> {
+    let scopes = &catalog.definition.api_scopes;
+    let mut reached = vec![false; scopes.len()];
+    let mut open = permission.api_scopes.clone();
+    let mut found = Vec::new();
+    while let Some(index) = open.pop() {
+        if let (Some(seen), Some(scope)) = (reached.get_mut(index.position()), scopes.get(index.position())) {
+            if !std::mem::replace(seen, true) {
+                found.push(index);
+                open.extend(&scope.includes);
+            }
+        }
+    }
+    found.sort_by_key(|index| scopes.get(index.position()).map(|scope| &scope.id));
+    found
+}

@@ -1,0 +1,131 @@
+//! What a subject may do, worked out before anybody asks.
+
+use std::sync::Arc;
+
+use super::{CompiledCatalog, PermissionSet};
+use crate::model::{Number, RoleId, TeamId};
+
+/// Where a role comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RoleOrigin {
+    /// The catalog: managed or internal.
+    Catalog {
+        /// Its position in the catalog's roles.
+        position: usize,
+    },
+    /// The account: custom.
+    Account,
+}
+
+/// A role made ready for decisions.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RoleFacts {
+    /// Its number.
+    pub number: Number,
+    /// Its id within its catalog or account.
+    pub id: RoleId,
+    /// Where it comes from.
+    pub origin: RoleOrigin,
+    /// What it contains: an internal permission only if the role is internal.
+    pub permissions: PermissionSet,
+}
+
+/// The effective permissions of everybody who holds the same roles in an account.
+///
+/// It knows nothing of persons, so a million users with the same roles share one.
+#[derive(Debug)]
+pub struct EffectiveSet {
+    catalog: Arc<CompiledCatalog>,
+    roles: Vec<Arc<RoleFacts>>,
+    granted: PermissionSet,
+    allowed: PermissionSet,
+}
+
+impl EffectiveSet {
+    /// Works out what roles come to in an account with these features (by number). Roles may come in any order; each
+    /// counts once. Cost: linear in the roles and in the catalog's permissions.
+    #[must_use]
+    pub fn new(catalog: Arc<CompiledCatalog>, features: &[Number], mut roles: Vec<Arc<RoleFacts>>) -> Self {
+        roles.sort_by_key(|role| role.number);
+        roles.dedup_by_key(|role| role.number);
+        let mut granted = PermissionSet::with_capacity(catalog.catalog().definition.permissions.len());
+        for role in &roles {
+            granted.union_with(&role.permissions);
+        }
+        let mut allowed = catalog.entitled(features);
+        allowed.intersect_with(&granted);
+        Self { catalog, roles, granted, allowed }
+    }
+
+    /// The catalog that it was worked out from.
+    #[must_use]
+    pub fn catalog(&self) -> &Arc<CompiledCatalog> {
+        &self.catalog
+    }
+
+    /// The roles that it was worked out from, each once, by number.
+    #[must_use]
+    pub fn roles(&self) -> &[Arc<RoleFacts>] {
+        &self.roles
+    }
+
+    /// One of its roles.
+    #[must_use]
+    pub fn role(&self, number: Number) -> Option<&Arc<RoleFacts>> {
+        let position = self.roles.binary_search_by_key(&number, |role| role.number).ok()?;
+        self.roles.get(position)
+    }
+
+    /// What some role contains, entitled or not.
+    #[must_use]
+    pub fn granted(&self) -> &PermissionSet {
+        &self.granted
+    }
+
+    /// What some role contains and the account is entitled to.
+    #[must_use]
+    pub fn allowed(&self) -> &PermissionSet {
+        &self.allowed
+    }
+
+    /// What it takes in memory itself, in bytes, without the catalog and the roles that it shares.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.granted.bytes() + self.allowed.bytes() + self.roles.len() * size_of::<usize>()
+    }
+}
+
+/// Whether a subject can be allowed anything at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// The account is suspended.
+    AccountSuspended,
+    /// The account has no such subject.
+    Unknown,
+    /// The subject is invited or suspended.
+    NotActive,
+    /// Account and subject are active.
+    Active,
+}
+
+/// One binding by which a subject holds a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRole {
+    /// The role.
+    pub role: Number,
+    /// The team whose binding it is; none: the subject's own.
+    pub team: Option<(Number, TeamId)>,
+    /// The binding.
+    pub binding: Number,
+}
+
+/// Everything that a question about one subject needs.
+#[derive(Debug)]
+pub struct Subject {
+    /// Whether it can be allowed anything at all.
+    pub standing: Standing,
+    /// What it may do if it can.
+    pub set: Arc<EffectiveSet>,
+    /// How it comes to hold its roles.
+    pub held: Vec<HeldRole>,
+}

@@ -1,0 +1,15 @@
+//! The decision itself: what a subject may do, worked out from facts before anybody asks, and then looked up.
+//!
+//! Plain values and pure functions: no clock, no I/O, no errors, no logging. What does not fit the facts (a number that
+//! the catalog has no more, a role that is gone) gives nothing. An answer is [`Reason::Allowed`] in one place only:
+//! [`decide`]. Read [`CompiledCatalog`], then [`EffectiveSet`], then [`decide`].
+
+mod compiled;
+mod decide;
+mod effective;
+mod permission_set;
+
+pub use compiled::CompiledCatalog;
+pub use decide::{Decision, Reason, decide, effective_permissions};
+pub use effective::{EffectiveSet, HeldRole, RoleFacts, RoleOrigin, Standing, Subject};
+pub use permission_set::PermissionSet;
