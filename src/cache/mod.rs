@@ -12,9 +12,14 @@ mod model_check;
 mod moka_map;
 mod stamps;
 mod sync;
+#[cfg(feature = "server")]
+mod table_map;
 
 pub use intern::Interner;
 pub use load::{Entry, EntryMap, LoadCache, LoadError, Patience};
 #[cfg(feature = "server")]
 pub use moka_map::{CacheLimits, MokaMap, Weighed};
+#[cfg(feature = "server")]
+pub use table_map::TableMap;
+pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;
 pub use stamps::{CommitError, Dependencies, SlotSet, Stamps};

@@ -58,6 +58,14 @@ macro_rules! id {
                 if $check(text) { Ok(Self(text.into())) } else { Err(InvalidId::new(text, $expected)) }
             }
 
+            /// As [`Self::new`], for a text that is only looked at. Allocates nothing if the text is well formed.
+            ///
+            /// # Errors
+            /// As [`Self::new`].
+            pub fn check(text: &str) -> Result<(), InvalidId> {
+                if $check(text) { Ok(()) } else { Err(InvalidId::new(text, $expected)) }
+            }
+
             /// The id as text.
             #[must_use]
             pub fn as_str(&self) -> &str {

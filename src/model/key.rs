@@ -117,7 +117,7 @@ pub enum KeyRange {
 }
 
 /// One thing that an answer can depend on. Absence counts: an answer about an unknown user depends on that user's name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the fields are the things that the variant names")]
 pub enum Dependency {
     /// That an account of this id exists or not, and which.
@@ -126,6 +126,44 @@ pub enum Dependency {
     UserName { account: Number, id: UserId },
     /// A thing with its own record: its fields, its bindings, its memberships.
     Thing(Number),
+}
+
+impl KeyRange {
+    /// Whether a key lies in the range.
+    #[must_use]
+    pub fn contains(self, key: &Key) -> bool {
+        match (self, key) {
+            (Self::CatalogNames, Key::CatalogName(_))
+            | (Self::AccountNames, Key::AccountName(_))
+            | (Self::Retired, Key::Retired(_)) => true,
+            (Self::CatalogAccounts(mine), Key::CatalogAccount { catalog, .. }) => mine == *catalog,
+            (Self::Users(mine), Key::User { account, .. })
+            | (Self::UserNames(mine), Key::UserName { account, .. })
+            | (Self::Profiles(mine), Key::Profile { account, .. })
+            | (Self::Teams(mine), Key::Team { account, .. })
+            | (Self::TeamNames(mine), Key::TeamName { account, .. })
+            | (Self::Roles(mine), Key::Role { account, .. })
+            | (Self::RoleNames(mine), Key::RoleName { account, .. })
+            | (Self::AccountMemberships(mine), Key::Membership { account, .. })
+            | (Self::AccountMembers(mine), Key::Member { account, .. })
+            | (Self::Bindings(mine), Key::Binding { account, .. })
+            | (Self::AccountHolderBindings(mine), Key::HolderBinding { account, .. })
+            | (Self::AccountRoleBindings(mine), Key::RoleBinding { account, .. }) => mine == *account,
+            (Self::Memberships { account: mine, user: whose }, Key::Membership { account, user, .. }) => {
+                mine == *account && whose == *user
+            }
+            (Self::Members { account: mine, team: whose }, Key::Member { account, team, .. }) => {
+                mine == *account && whose == *team
+            }
+            (Self::HolderBindings { account: mine, holder: whose }, Key::HolderBinding { account, holder, .. }) => {
+                mine == *account && whose == *holder
+            }
+            (Self::RoleBindings { account: mine, role: whose }, Key::RoleBinding { account, role, .. }) => {
+                mine == *account && whose == *role
+            }
+            _ => false,
+        }
+    }
 }
 
 impl Key {

@@ -1,0 +1,260 @@
+//! What every use case shares: the store, the caches, the clock, and the way to the writer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{
+    error::{ErrorReason, ServiceError},
+    facts, questions::Answerable, writer,
+};
+use crate::{
+    cache::{CacheLimits, Interner, LoadCache, MokaMap, Patience, Stamps, TableMap},
+    engine::{CompiledCatalog, EffectiveSet},
+    model::{Dependency, Key, Number, Revision, Timestamp},
+    store::{At, ChangeLog, Store, View},
+};
+
+/// What a service is told at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// What the cache may hold.
+    pub cache: CacheLimits,
+    /// How long a question may take that waits for writes.
+    pub patience: Duration,
+    /// How many questions may be worked out at a time; more wait.
+    pub loads: usize,
+    /// Keys the slots of the stamps. Any number that outsiders cannot guess.
+    pub seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cache: CacheLimits::default(), patience: Duration::from_secs(1), loads: 64, seed: 0 }
+    }
+}
+
+/// Which revision a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadAt {
+    /// The newest published one.
+    Latest,
+    /// One that has been, from history.
+    Exact(Revision),
+}
+
+/// How far the published state has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The last published revision.
+    pub revision: Revision,
+    /// The oldest revision that can be read.
+    pub oldest: Revision,
+}
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The elements, in the list's order.
+    pub items: Vec<T>,
+    /// Where the next page begins; none: this was the last one.
+    pub next: Option<String>,
+    /// The revision that was read.
+    pub revision: Revision,
+}
+
+/// What made a compiled set: catalog and its revision, entitled features, roles and their revisions.
+pub(super) type Signature = (Number, Revision, Vec<Number>, Vec<(Number, Revision)>);
+type SubjectCache = LoadCache<Answerable, ServiceError, MokaMap<Answerable>>;
+type CatalogCache = LoadCache<Option<CatalogAt>, ServiceError, TableMap<Option<CatalogAt>>>;
+
+/// A compiled catalog and the revision that its record was written at.
+#[derive(Clone, Debug)]
+pub(super) struct CatalogAt {
+    pub(super) compiled: Arc<CompiledCatalog>,
+    pub(super) revision: Revision,
+}
+
+/// What questions need.
+pub(super) struct Core {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) stamps: Arc<Stamps>,
+    pub(super) subjects: SubjectCache,
+    pub(super) catalogs: CatalogCache,
+    pub(super) sets: Interner<Signature, EffectiveSet>,
+    clock: AtomicU64,
+    pub(super) settings: Settings,
+    pub(super) loads: Semaphore,
+}
+
+/// Waits until an instant.
+pub(super) struct Until(pub(super) Instant);
+
+impl Patience for Until {
+    fn left(&self) -> Option<Duration> {
+        self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    }
+}
+
+impl Core {
+    /// The server's clock: milliseconds since 1970, and never less than it has said before.
+    pub(super) fn now(&self) -> Timestamp {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(self.clock.fetch_max(now, Ordering::Relaxed).max(now))
+    }
+
+    /// A catalog made ready, as it is now. None: there is no such catalog.
+    pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
+        let mut read = |stamps: &Stamps, dependencies: &mut crate::cache::Dependencies| {
+            stamps.depend(dependencies, &Dependency::Thing(number));
+            let record = facts::get_catalog(&StoreView(&*self.store), &Key::Catalog(number))?;
+            Ok((record.map(compile), None))
+        };
+        let patience = Until(Instant::now() + self.settings.patience);
+        let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), &patience, &mut read)?;
+        Ok(entry.value.clone())
+    }
+
+    /// A catalog made ready as it is in a view. Cost: as large as the catalog; for reads of the past and plans.
+    pub(super) fn catalog_in(view: &dyn View, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
+        Ok(facts::get_catalog(view, &Key::Catalog(number))?.map(compile))
+    }
+
+    /// A catalog made ready as it was at a revision. Cost: that of [`Self::catalog`] unless it has changed since.
+    pub(super) fn catalog_at(&self, number: Number, revision: Revision) -> Result<Option<CatalogAt>, ServiceError> {
+        match self.catalog(number)? {
+            Some(current) if current.revision <= revision => Ok(Some(current)),
+            _ => Self::catalog_in(&self.at(revision), number),
+        }
+    }
+
+    /// Facts as they stand at one revision.
+    pub(super) fn at(&self, revision: Revision) -> At<'_> {
+        At { store: &*self.store, revision }
+    }
+}
+
+fn compile(record: crate::model::Stamped<Box<crate::model::Catalog>>) -> CatalogAt {
+    CatalogAt { compiled: Arc::new(CompiledCatalog::new(*record.value)), revision: record.revision }
+}
+
+/// The facts as they are at the moment of each call.
+pub(super) struct StoreView<'a>(pub(super) &'a dyn Store);
+
+impl View for StoreView<'_> {
+    fn get(
+        &self,
+        key: &Key,
+    ) -> Result<Option<crate::model::Stamped<crate::model::Record>>, crate::store::StoreError> {
+        self.0.get(key)
+    }
+
+    fn scan(
+        &self,
+        range: crate::model::KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, crate::model::Stamped<crate::model::Record>)>, crate::store::StoreError> {
+        self.0.scan(range, after, limit)
+    }
+}
+
+/// The use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Service {
+    pub(super) core: Arc<Core>,
+    pub(super) writes: mpsc::Sender<writer::Job>,
+    writer: Arc<writer::WriterHandle>,
+}
+
+impl Service {
+    /// A service over a store and the log that it follows, both at the same revision. Starts the writer's thread.
+    ///
+    /// # Errors
+    /// What the operating system says if it has no thread left.
+    pub fn start(store: Arc<dyn Store>, log: Arc<dyn ChangeLog>, settings: Settings) -> std::io::Result<Self> {
+        let head = store.head();
+        let stamps = Arc::new(Stamps::new(head.revision, settings.seed));
+        let core = Arc::new(Core {
+            store,
+            stamps: Arc::clone(&stamps),
+            subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(settings.cache)),
+            catalogs: LoadCache::new(stamps, TableMap::default()),
+            sets: Interner::default(),
+            clock: AtomicU64::new(head.time.0),
+            settings,
+            loads: Semaphore::new(settings.loads),
+        });
+        let (writes, jobs) = mpsc::channel(1024);
+        let writer = writer::start(Arc::clone(&core), log, jobs)?;
+        Ok(Self { core, writes, writer: Arc::new(writer) })
+    }
+
+    /// How far the published state has come.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        Head { revision: self.core.stamps.stable(), oldest: self.core.store.oldest() }
+    }
+
+    /// The server's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
+    /// Whether writes are still taken.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.writer.takes_writes()
+    }
+
+    /// Forgets every kept answer. For tests and benchmarks of cold answers: correctness never needs it.
+    pub fn clear_cache(&self) {
+        self.core.subjects.map().clear();
+    }
+
+    /// Lets writes that are queued finish, and takes no more. Returns when the writer has ended.
+    pub fn stop(&self) {
+        self.writer.stop();
+    }
+
+    /// Runs something that reads the disk away from the threads that serve calls, at one revision.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        at: ReadAt,
+        read: impl FnOnce(&Core, At<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<(T, Revision), ServiceError> {
+        let core = Arc::clone(&self.core);
+        self.blocking(move || {
+            let revision = match at {
+                ReadAt::Latest => core.stamps.stable(),
+                ReadAt::Exact(revision) => revision,
+            };
+            Ok((read(&core, core.at(revision))?, revision))
+        })
+        .await
+    }
+
+    /// Runs something that blocks away from the threads that serve calls. As many at a time as the settings say.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<T, ServiceError> {
+        let stopped = |_| ServiceError::new(ErrorReason::ShuttingDown, "the server is stopping");
+        let _permit = self.core.loads.acquire().await.map_err(stopped)?;
+        match tokio::task::spawn_blocking(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                tracing::error!(%error, "a read ended abnormally");
+                Err(ServiceError::new(ErrorReason::Internal, "the server failed to answer; its log says more"))
+            }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Finding things among the records: by id, by number, and all that a question about a subject needs.
+
+use std::sync::Arc;
+
+use super::error::{ErrorReason, ServiceError};
+use crate::{
+    engine::{CompiledCatalog, HeldRole, RoleFacts},
+    model::{
+        AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, Holder, Key, KeyRange, Number,
+        ProfileRecord, Record, RoleId, RoleRecord, Stamped, TeamId, TeamRecord, UserId, UserRecord,
+    },
+    store::{StoreError, View},
+};
+
+/// A role as a caller names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RoleName {
+    /// `catalogs/{catalog}/roles/{role}`.
+    Catalog(CatalogId, RoleId),
+    /// `accounts/{account}/roles/{role}`.
+    Account(AccountId, RoleId),
+}
+
+/// The records that a load notes as it reads them. Plans and lists need none.
+pub(super) type Note<'a> = &'a mut dyn FnMut(Dependency);
+
+macro_rules! typed {
+    ($name:ident, $variant:ident, $type:ty) => {
+        pub(super) fn $name(view: &dyn View, key: &Key) -> Result<Option<Stamped<$type>>, StoreError> {
+            match view.get(key)? {
+                None => Ok(None),
+                Some(Stamped { revision, value: Record::$variant(value) }) => {
+                    Ok(Some(Stamped { revision, value: value.into() }))
+                }
+                Some(_) => Err(StoreError::DamagedState(format!("{key:?} holds a record of another kind"))),
+            }
+        }
+    };
+}
+
+typed!(get_account, Account, AccountRecord);
+typed!(get_catalog, Catalog, Box<Catalog>);
+typed!(get_user, User, UserRecord);
+typed!(get_profile, Profile, ProfileRecord);
+typed!(get_team, Team, TeamRecord);
+typed!(get_role, Role, RoleRecord);
+typed!(get_binding, Binding, BindingRecord);
+typed!(get_name, Name, Number);
+
+/// Everything of a range, however much it is, read in pieces.
+pub(super) fn scan_all(view: &dyn View, range: KeyRange) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+    const PIECE: usize = 1024;
+    let mut all: Vec<(Key, Stamped<Record>)> = Vec::new();
+    loop {
+        let after = all.last().map(|(key, _)| key.clone());
+        let mut piece = view.scan(range, after.as_ref(), PIECE)?;
+        let is_last = piece.len() < PIECE;
+        all.append(&mut piece);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// An account with its number.
+pub(super) struct FoundAccount {
+    pub(super) number: Number,
+    pub(super) record: AccountRecord,
+}
+
+/// The account of an id.
+pub(super) fn find_account(view: &dyn View, id: &AccountId) -> Result<FoundAccount, ServiceError> {
+    let missing = || {
+        ServiceError::new(ErrorReason::AccountNotFound, format!("there is no account {:?}", id.as_str()))
+            .with("account", id.as_str())
+    };
+    let number = get_name(view, &Key::AccountName(id.clone()))?.ok_or_else(missing)?.value;
+    let record = get_account(view, &Key::Account(number))?.ok_or_else(missing)?.value;
+    Ok(FoundAccount { number, record })
+}
+
+/// The number of a catalog.
+pub(super) fn find_catalog(view: &dyn View, id: &CatalogId) -> Result<Number, ServiceError> {
+    get_name(view, &Key::CatalogName(id.clone()))?.map(|name| name.value).ok_or_else(|| {
+        ServiceError::new(ErrorReason::CatalogNotFound, format!("there is no catalog {:?}", id.as_str()))
+            .with("catalog", id.as_str())
+    })
+}
+
+/// A user of an account with its number.
+pub(super) fn find_user(view: &dyn View, account: Number, id: &UserId) -> Result<(Number, UserRecord), ServiceError> {
+    let missing = || {
+        ServiceError::new(ErrorReason::UserNotFound, format!("the account has no user {:?}", id.as_str()))
+            .with("user", id.as_str())
+    };
+    let user = get_name(view, &Key::UserName { account, id: id.clone() })?.ok_or_else(missing)?.value;
+    Ok((user, get_user(view, &Key::User { account, user })?.ok_or_else(missing)?.value))
+}
+
+/// A team of an account with its number.
+pub(super) fn find_team(view: &dyn View, account: Number, id: &TeamId) -> Result<(Number, TeamRecord), ServiceError> {
+    let missing = || {
+        ServiceError::new(ErrorReason::TeamNotFound, format!("the account has no team {:?}", id.as_str()))
+            .with("team", id.as_str())
+    };
+    let team = get_name(view, &Key::TeamName { account, id: id.clone() })?.ok_or_else(missing)?.value;
+    Ok((team, get_team(view, &Key::Team { account, team })?.ok_or_else(missing)?.value))
+}
+
+pub(super) fn role_missing(id: &RoleId) -> ServiceError {
+    ServiceError::new(ErrorReason::RoleNotFound, format!("there is no role {:?} here", id.as_str()))
+        .with("role", id.as_str())
+}
+
+/// A custom role of an account with its number.
+pub(super) fn find_custom_role(
+    view: &dyn View,
+    account: Number,
+    id: &RoleId,
+) -> Result<(Number, RoleRecord), ServiceError> {
+    let missing = || role_missing(id);
+    let role = get_name(view, &Key::RoleName { account, id: id.clone() })?.ok_or_else(missing)?.value;
+    Ok((role, get_role(view, &Key::Role { account, role })?.ok_or_else(missing)?.value))
+}
+
+/// The number of any role that an account can use. Internal ones are there only for who may see them.
+pub(super) fn find_role(
+    view: &dyn View,
+    account: &FoundAccount,
+    catalog: &CompiledCatalog,
+    name: &RoleName,
+    show_internal: bool,
+) -> Result<Number, ServiceError> {
+    match name {
+        RoleName::Catalog(catalog_id, id) if *catalog_id == catalog.catalog().definition.id => {
+            let role = catalog.role(id.as_str()).ok_or_else(|| role_missing(id))?;
+            if is_internal(catalog, role) && !show_internal {
+                return Err(role_missing(id));
+            }
+            Ok(role.number)
+        }
+        RoleName::Account(account_id, id) if *account_id == account.record.id => {
+            Ok(find_custom_role(view, account.number, id)?.0)
+        }
+        RoleName::Catalog(_, id) | RoleName::Account(_, id) => Err(role_missing(id)),
+    }
+}
+
+/// Whether a role is an internal one of the catalog.
+pub(super) fn is_internal(catalog: &CompiledCatalog, role: &RoleFacts) -> bool {
+    catalog_role(catalog, role).is_some_and(|role| role.internal)
+}
+
+/// A role's entry in the catalog; none for a custom role.
+pub(super) fn catalog_role<'a>(catalog: &'a CompiledCatalog, role: &RoleFacts) -> Option<&'a crate::model::CatalogRole> {
+    match role.origin {
+        crate::engine::RoleOrigin::Catalog { position } => catalog.catalog().definition.roles.get(position),
+        crate::engine::RoleOrigin::Account => None,
+    }
+}
+
+/// The name of a role that an account uses.
+pub(super) fn role_name(account: &AccountId, catalog: &CompiledCatalog, role: &RoleFacts) -> RoleName {
+    match role.origin {
+        crate::engine::RoleOrigin::Catalog { .. } => {
+            RoleName::Catalog(catalog.catalog().definition.id.clone(), role.id.clone())
+        }
+        crate::engine::RoleOrigin::Account => RoleName::Account(account.clone(), role.id.clone()),
+    }
+}
+
+/// A role by its number, with the revision that it was written at (0 for those of the catalog); none: it is gone.
+pub(super) fn role_of_number(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    role: Number,
+    note: Note<'_>,
+) -> Result<Option<(Arc<RoleFacts>, crate::model::Revision)>, StoreError> {
+    if let Some(facts) = catalog.role_of_number(role) {
+        return Ok(Some((Arc::clone(facts), crate::model::Revision(0))));
+    }
+    note(Dependency::Thing(role));
+    let record = get_role(view, &Key::Role { account, role })?;
+    Ok(record.map(|record| (Arc::new(catalog.custom_role(role, &record.value)), record.revision)))
+}
+
+/// The teams of a user that exist, by number.
+pub(super) fn teams_of(
+    view: &dyn View,
+    account: Number,
+    user: Number,
+    note: Note<'_>,
+) -> Result<Vec<(Number, TeamId)>, StoreError> {
+    let mut teams = Vec::new();
+    for (key, _) in scan_all(view, KeyRange::Memberships { account, user })? {
+        let Key::Membership { team, .. } = key else { continue };
+        note(Dependency::Thing(team));
+        if let Some(record) = get_team(view, &Key::Team { account, team })? {
+            teams.push((team, record.value.id));
+        }
+    }
+    Ok(teams)
+}
+
+/// The bindings of one holder: binding and role.
+pub(super) fn bindings_of(view: &dyn View, account: Number, holder: Number) -> Result<Vec<(Number, Number)>, StoreError> {
+    let mut bindings = Vec::new();
+    for (key, value) in scan_all(view, KeyRange::HolderBindings { account, holder })? {
+        if let (Key::HolderBinding { binding, .. }, Record::Name(role)) = (key, value.value) {
+            bindings.push((binding, role));
+        }
+    }
+    Ok(bindings)
+}
+
+/// Every binding by which a user holds a role, its own ones first, whether the role still exists or not.
+pub(super) fn held_roles(
+    view: &dyn View,
+    account: Number,
+    user: Number,
+    note: Note<'_>,
+) -> Result<Vec<HeldRole>, StoreError> {
+    note(Dependency::Thing(user));
+    let mut held = Vec::new();
+    for (binding, role) in bindings_of(view, account, user)? {
+        held.push(HeldRole { role, team: None, binding });
+    }
+    for (team, id) in teams_of(view, account, user, note)? {
+        for (binding, role) in bindings_of(view, account, team)? {
+            held.push(HeldRole { role, team: Some((team, id.clone())), binding });
+        }
+    }
+    Ok(held)
+}
+
+/// Who holds a binding, by name; none: the holder is gone.
+pub(super) fn holder_name(
+    view: &dyn View,
+    account: Number,
+    holder: Holder,
+) -> Result<Option<super::HolderName>, StoreError> {
+    Ok(match holder {
+        Holder::User(user) => get_user(view, &Key::User { account, user })?.map(|user| super::HolderName::User(user.value.id)),
+        Holder::Team(team) => get_team(view, &Key::Team { account, team })?.map(|team| super::HolderName::Team(team.value.id)),
+    })
+}

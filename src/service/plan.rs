@@ -1,0 +1,175 @@
+//! A write being planned: the facts as they will be when the writes before it in its group are done, and what it
+//! replaces. A plan that is refused leaves no trace.
+
+use std::collections::BTreeMap;
+
+use super::{
+    core::{CatalogAt, Core},
+    error::{ErrorReason, ServiceError},
+};
+use crate::{
+    model::{
+        CountsRecord, Key, KeyRange, Kind, Number, Record, RecordChange, RetiredRecord, Revision, Stamped, Timestamp,
+    },
+    store::{StoreError, View},
+};
+
+/// What the writes of a group have changed so far.
+#[derive(Default)]
+pub(super) struct Pending {
+    records: BTreeMap<Key, Option<Stamped<Record>>>,
+}
+
+impl Pending {
+    /// Takes in an accepted write.
+    pub(super) fn take_in(&mut self, revision: Revision, changes: &[RecordChange]) {
+        for change in changes {
+            let after = change.after.clone().map(|value| Stamped { revision, value });
+            self.records.insert(change.key.clone(), after);
+        }
+    }
+}
+
+/// One write being planned.
+pub(super) struct Plan<'a> {
+    pub(super) core: &'a Core,
+    pending: &'a Pending,
+    /// When the write is accepted, if it is.
+    pub(super) time: Timestamp,
+    next_number: u64,
+    changes: BTreeMap<Key, RecordChange>,
+}
+
+impl<'a> Plan<'a> {
+    pub(super) fn new(core: &'a Core, pending: &'a Pending, time: Timestamp, next_number: u64) -> Self {
+        Self { core, pending, time, next_number: next_number.max(1), changes: BTreeMap::new() }
+    }
+
+    /// A number that nothing ever had.
+    pub(super) fn allocate(&mut self) -> Number {
+        let number = Number(self.next_number);
+        self.next_number += 1;
+        number
+    }
+
+    /// Sets a record. Setting it to what it is changes nothing.
+    pub(super) fn put(&mut self, key: Key, record: Record) -> Result<(), ServiceError> {
+        self.set(key, Some(record))
+    }
+
+    /// Removes a record, if it is there.
+    pub(super) fn remove(&mut self, key: Key) -> Result<(), ServiceError> {
+        self.set(key, None)
+    }
+
+    fn set(&mut self, key: Key, after: Option<Record>) -> Result<(), ServiceError> {
+        let before = match self.changes.remove(&key) {
+            Some(change) => change.before,
+            None => self.underneath(&key)?,
+        };
+        if before.as_ref().map(|before| &before.value) != after.as_ref() {
+            self.changes.insert(key.clone(), RecordChange { key, before, after });
+        }
+        Ok(())
+    }
+
+    /// A catalog made ready, as it will be.
+    pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
+        let key = Key::Catalog(number);
+        if self.changes.contains_key(&key) || self.pending.records.contains_key(&key) {
+            return Core::catalog_in(self, number);
+        }
+        self.core.catalog(number)
+    }
+
+    /// How much an account holds.
+    pub(super) fn counts(&self, account: Number) -> Result<CountsRecord, ServiceError> {
+        match self.get(&Key::Counts { account })? {
+            None => Ok(CountsRecord::default()),
+            Some(Stamped { value: Record::Counts(counts), .. }) => Ok(counts),
+            Some(_) => Err(StoreError::DamagedState("counts hold a record of another kind".to_owned()).into()),
+        }
+    }
+
+    /// Changes how much an account holds, within its limits.
+    pub(super) fn count(&mut self, account: Number, teams: i64, roles: i64) -> Result<(), ServiceError> {
+        let before = self.counts(account)?;
+        let counts = CountsRecord {
+            teams: before.teams.saturating_add_signed(teams),
+            roles: before.roles.saturating_add_signed(roles),
+        };
+        let over = |what: &str, maximum: u64| {
+            ServiceError::new(
+                ErrorReason::LimitReached,
+                format!("the account has {maximum} {what}, which is the maximum"),
+            )
+            .with("maximum", maximum.to_string())
+        };
+        if counts.teams > super::MAX_TEAMS && teams > 0 {
+            return Err(over("teams", super::MAX_TEAMS));
+        }
+        if counts.roles > super::MAX_ROLES && roles > 0 {
+            return Err(over("custom roles", super::MAX_ROLES));
+        }
+        self.put(Key::Counts { account }, Record::Counts(counts))
+    }
+
+    /// Notes that a number is gone for good, so that what still refers to it is swept later.
+    pub(super) fn retire(&mut self, number: Number, kind: Kind, account: Option<Number>) -> Result<(), ServiceError> {
+        self.put(Key::Retired(number), Record::Retired(RetiredRecord { kind, account }))
+    }
+
+    /// What the plan came to: the records that change, and the next free number.
+    pub(super) fn finish(self) -> (Vec<RecordChange>, u64) {
+        (self.changes.into_values().collect(), self.next_number)
+    }
+
+    /// A record without this plan's own changes.
+    fn underneath(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
+        match self.pending.records.get(key) {
+            Some(pending) => Ok(pending.clone()),
+            None => self.core.store.get(key),
+        }
+    }
+}
+
+impl View for Plan<'_> {
+    fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
+        match self.changes.get(key) {
+            // A plan's own records have no revision yet; nobody asks for it before they do.
+            Some(change) => Ok(change.after.clone().map(|value| Stamped { revision: Revision(0), value })),
+            None => self.underneath(key),
+        }
+    }
+
+    fn scan(
+        &self,
+        range: KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+        let in_range = |key: &Key| range.contains(key) && after.is_none_or(|after| key > after);
+        let mut overlay: BTreeMap<&Key, Option<Stamped<Record>>> = BTreeMap::new();
+        for (key, pending) in self.pending.records.iter().filter(|(key, _)| in_range(key)) {
+            overlay.insert(key, pending.clone());
+        }
+        for (key, change) in self.changes.iter().filter(|(key, _)| in_range(key)) {
+            let value = change.after.clone().map(|value| Stamped { revision: Revision(0), value });
+            overlay.insert(key, value);
+        }
+        // Each change can take at most one record away, so this many more make up for all of them.
+        let stored = self.core.store.scan(range, after, limit + overlay.len())?;
+        let mut merged: BTreeMap<Key, Stamped<Record>> = stored.into_iter().collect();
+        for (key, value) in overlay {
+            match value {
+                Some(value) => {
+                    merged.insert(key.clone(), value);
+                }
+                None => {
+                    merged.remove(key);
+                }
+            }
+        }
+        Ok(merged.into_iter().take(limit).collect())
+    }
+}

@@ -1,0 +1,455 @@
+//! Check, BatchCheck and ListPermissions: from the cache where it holds, worked out otherwise.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{
+    MAX_BATCH,
+    core::{CatalogAt, Core, ReadAt, Service, StoreView, Until},
+    error::{ErrorReason, ServiceError},
+    facts::{self, RoleName},
+};
+use crate::{
+    cache::{Dependencies, Entry, Stamps, Weighed},
+    engine::{EffectiveSet, Reason, Standing, Subject, decide, effective_permissions},
+    model::{AccountId, AccountState, Dependency, Key, MAX_ID_BYTES, Number, Revision, TeamId, UserId, UserState},
+    store::View,
+};
+
+/// Who a question is about: the well-formed ids of an account and of a user in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubjectName<'a> {
+    account: &'a str,
+    user: &'a str,
+}
+
+/// The cache's key of a subject: both ids, the first with its length before it, so that no two subjects share one.
+struct SubjectKey {
+    bytes: [u8; 1 + 2 * MAX_ID_BYTES],
+    length: usize,
+}
+
+impl<'a> SubjectName<'a> {
+    /// Names a subject, if both ids are well formed. Allocates nothing.
+    ///
+    /// # Errors
+    /// Which of the two is no id, and why.
+    pub fn new(account: &'a str, user: &'a str) -> Result<Self, crate::model::InvalidId> {
+        AccountId::check(account)?;
+        UserId::check(user)?;
+        Ok(Self { account, user })
+    }
+
+    fn key(self) -> SubjectKey {
+        let mut bytes = [0; 1 + 2 * MAX_ID_BYTES];
+        // Ids are at most MAX_ID_BYTES long, so the length fits a byte and both fit the array.
+        let length = u8::try_from(self.account.len()).unwrap_or(u8::MAX);
+        let parts = [&[length], self.account.as_bytes(), self.user.as_bytes()];
+        let mut end = 0;
+        for part in parts {
+            for byte in part {
+                if let Some(place) = bytes.get_mut(end) {
+                    *place = *byte;
+                }
+                end += 1;
+            }
+        }
+        SubjectKey { bytes, length: end }
+    }
+
+    fn to_owned(self) -> Result<(AccountId, UserId), ServiceError> {
+        let invalid = |error: crate::model::InvalidId| ServiceError::field("subject", error.to_string());
+        Ok((AccountId::new(self.account).map_err(invalid)?, UserId::new(self.user).map_err(invalid)?))
+    }
+}
+
+impl SubjectKey {
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// What is kept for a subject.
+#[derive(Debug)]
+pub(super) enum Answerable {
+    /// There is no such account.
+    NoAccount,
+    /// Everything that a question needs.
+    Subject { account: Number, subject: Subject },
+}
+
+impl Weighed for Answerable {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::NoAccount => size_of::<Self>(),
+            // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
+            // nothing stays within its bound too.
+            Self::Subject { subject, .. } => {
+                size_of::<Self>()
+                    + subject.held.len() * size_of::<crate::engine::HeldRole>()
+                    + subject.set.bytes()
+            }
+        }
+    }
+
+    fn is_negative(&self) -> bool {
+        match self {
+            Self::NoAccount => true,
+            Self::Subject { subject, .. } => subject.standing == Standing::Unknown,
+        }
+    }
+
+    fn account(&self) -> Option<Number> {
+        match self {
+            Self::NoAccount => None,
+            Self::Subject { account, .. } => Some(*account),
+        }
+    }
+}
+
+/// The answer to one question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Why, and with it the decision.
+    pub reason: Reason,
+    /// The revision at which it is so.
+    pub revision: Revision,
+}
+
+/// One question of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchItem {
+    /// The user's id, not yet looked at.
+    pub user: String,
+    /// The permission's id, not yet looked at.
+    pub permission: String,
+}
+
+/// One path by which a subject has a permission.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GrantPath {
+    /// The role.
+    pub role: RoleName,
+    /// The team through which it is held; none: directly.
+    pub team: Option<TeamId>,
+    /// The binding.
+    pub binding: Number,
+}
+
+/// One permission that a subject has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPermission {
+    /// Its id.
+    pub permission: String,
+    /// The section that it is shown under.
+    pub section: String,
+    /// The feature that it belongs to, if any.
+    pub feature: Option<String>,
+    /// The API scopes that it provides, included ones too, ordered by id.
+    pub api_scopes: Vec<String>,
+    /// Every path by which the subject has it.
+    pub paths: Vec<GrantPath>,
+    /// The catalog calls it outdated.
+    pub deprecated: bool,
+}
+
+/// Everything that a subject may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPermissions {
+    /// The account, as it is called.
+    pub account: AccountId,
+    /// What it may do, ordered by id.
+    pub permissions: Vec<ListedPermission>,
+    /// Why it may do nothing at all, if that is so whatever its roles are.
+    pub subject_reason: Option<Reason>,
+    /// The revision at which it is so.
+    pub revision: Revision,
+}
+
+type Kept = Arc<Entry<Answerable>>;
+
+impl Service {
+    /// May this subject do this? Cost: one look-up if the answer is kept and holds; else a few reads for each of the
+    /// subject's teams and roles.
+    ///
+    /// # Errors
+    /// An unknown account or permission, and whatever keeps the facts from being read: never an allow.
+    pub async fn check(&self, subject: SubjectName<'_>, permission: &str, at: ReadAt) -> Result<Answer, ServiceError> {
+        if let ReadAt::Exact(revision) = at {
+            let answerable = self.answerable_at(subject, revision).await?;
+            return answer(&answerable, subject, permission, revision);
+        }
+        // Read before the entry is looked at: whatever was published by now is seen, and the answer holds at the later
+        // of the two revisions.
+        let stable = self.core.stamps.stable();
+        let entry = self.entry(subject).await?;
+        answer(&entry.value, subject, permission, stable.max(entry.revision))
+    }
+
+    /// Answers many questions about one account at one revision; an item that is an error is an error of its own.
+    ///
+    /// # Errors
+    /// An unknown account, too many items, and whatever keeps the facts from being read.
+    pub async fn batch_check(
+        &self,
+        account: &str,
+        items: &[BatchItem],
+        at: ReadAt,
+    ) -> Result<(Vec<Result<Reason, ServiceError>>, Revision), ServiceError> {
+        if items.is_empty() || items.len() > MAX_BATCH {
+            return Err(ServiceError::field(
+                "items",
+                format!("{} items were given; 1 to {MAX_BATCH} are expected", items.len()),
+            ));
+        }
+        AccountId::check(account).map_err(|error| ServiceError::field("account", error.to_string()))?;
+        if at == ReadAt::Latest {
+            for _ in 0..3 {
+                let start = self.core.stamps.stable();
+                let mut entries: Vec<Result<Kept, ServiceError>> = Vec::with_capacity(items.len());
+                for item in items {
+                    entries.push(match item.subject(account) {
+                        Ok(subject) => Ok(self.entry(subject).await?),
+                        Err(error) => Err(error),
+                    });
+                }
+                let holds = |entry: &Result<Kept, ServiceError>| {
+                    entry.as_ref().map_or(true, |entry| self.core.subjects.holds_at(entry, start))
+                };
+                if entries.iter().all(holds) {
+                    let results = items.iter().zip(entries).map(|(item, entry)| item.result(account, &entry?.value));
+                    return Ok((whole_account(results.collect())?, start));
+                }
+            }
+        }
+        let revision = match at {
+            ReadAt::Latest => self.core.stamps.stable(),
+            ReadAt::Exact(revision) => revision,
+        };
+        let mut results = Vec::with_capacity(items.len());
+        for item in items {
+            results.push(match item.subject(account) {
+                Ok(subject) => item.result(account, &self.answerable_at(subject, revision).await?),
+                Err(error) => Err(error),
+            });
+        }
+        Ok((whole_account(results)?, revision))
+    }
+
+    /// Everything that a subject may do, and why. Cost: as [`Self::check`], and linear in the catalog's permissions and
+    /// the paths to each.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub async fn list_permissions(
+        &self,
+        name: SubjectName<'_>,
+        at: ReadAt,
+    ) -> Result<ListedPermissions, ServiceError> {
+        let (account, _) = name.to_owned()?;
+        let (listed, revision) = match at {
+            ReadAt::Latest => {
+                let stable = self.core.stamps.stable();
+                let entry = self.entry(name).await?;
+                (listed(&entry.value, &account)?, stable.max(entry.revision))
+            }
+            ReadAt::Exact(revision) => (listed(&self.answerable_at(name, revision).await?, &account)?, revision),
+        };
+        let (permissions, subject_reason) = listed;
+        Ok(ListedPermissions { account, permissions, subject_reason, revision })
+    }
+
+    /// The kept entry of a subject, or a new one.
+    async fn entry(&self, subject: SubjectName<'_>) -> Result<Kept, ServiceError> {
+        let key = subject.key();
+        if let Some(entry) = self.core.subjects.hit(key.as_bytes(), self.core.now()) {
+            return Ok(entry);
+        }
+        let (account, user) = subject.to_owned()?;
+        let core = Arc::clone(&self.core);
+        self.blocking(move || {
+            let patience = Until(Instant::now() + core.settings.patience);
+            let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
+                let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
+                let answerable = core.load(&StoreView(&*core.store), &account, &user, None, &mut note)?;
+                // No grant expires by itself yet, so neither does what is worked out from them.
+                Ok((answerable, None))
+            };
+            Ok(core.subjects.get_or_load(key.as_bytes(), core.now(), &patience, &mut read)?)
+        })
+        .await
+    }
+
+    async fn answerable_at(&self, subject: SubjectName<'_>, revision: Revision) -> Result<Answerable, ServiceError> {
+        let (account, user) = subject.to_owned()?;
+        let core = Arc::clone(&self.core);
+        self.blocking(move || core.load(&core.at(revision), &account, &user, Some(revision), &mut |_| {})).await
+    }
+}
+
+impl Core {
+    /// Reads all that a question about a subject needs, noting each thing before it is read.
+    fn load(
+        &self,
+        view: &dyn View,
+        account_id: &AccountId,
+        user_id: &UserId,
+        past: Option<Revision>,
+        note: facts::Note<'_>,
+    ) -> Result<Answerable, ServiceError> {
+        note(Dependency::AccountName(account_id.clone()));
+        let Some(account) = facts::get_name(view, &Key::AccountName(account_id.clone()))?.map(|name| name.value) else {
+            return Ok(Answerable::NoAccount);
+        };
+        note(Dependency::Thing(account));
+        let Some(record) = facts::get_account(view, &Key::Account(account))?.map(|record| record.value) else {
+            return Ok(Answerable::NoAccount);
+        };
+        note(Dependency::Thing(record.catalog));
+        let catalog = match past {
+            Some(revision) => self.catalog_at(record.catalog, revision)?,
+            None => self.catalog(record.catalog)?,
+        };
+        let Some(catalog) = catalog else { return Ok(Answerable::NoAccount) };
+
+        note(Dependency::UserName { account, id: user_id.clone() });
+        let user = facts::get_name(view, &Key::UserName { account, id: user_id.clone() })?.map(|name| name.value);
+        let user = match user {
+            None => None,
+            Some(user) => {
+                note(Dependency::Thing(user));
+                facts::get_user(view, &Key::User { account, user })?.map(|record| (user, record.value))
+            }
+        };
+        let standing = match (record.state, &user) {
+            (AccountState::Suspended, _) => Standing::AccountSuspended,
+            (AccountState::Active, None) => Standing::Unknown,
+            (AccountState::Active, Some((_, user))) if user.state == UserState::Active => Standing::Active,
+            (AccountState::Active, Some(_)) => Standing::NotActive,
+        };
+        // Who is not active is asked about seldom and told no at once: its roles are not even read.
+        let held = match (&user, standing) {
+            (Some((user, _)), Standing::Active) => facts::held_roles(view, account, *user, note)?,
+            _ => Vec::new(),
+        };
+        let (set, held) = self.set_of(view, account, &catalog, record.features, held, note)?;
+        Ok(Answerable::Subject { account, subject: Subject { standing, set, held } })
+    }
+
+    /// The compiled set of what is held, shared with everybody who holds the same; and what is held, less what is gone.
+    fn set_of(
+        &self,
+        view: &dyn View,
+        account: Number,
+        catalog: &CatalogAt,
+        features: Vec<Number>,
+        held: Vec<crate::engine::HeldRole>,
+        note: facts::Note<'_>,
+    ) -> Result<(Arc<EffectiveSet>, Vec<crate::engine::HeldRole>), ServiceError> {
+        let mut numbers: Vec<Number> = held.iter().map(|held| held.role).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let mut roles = Vec::with_capacity(numbers.len());
+        let mut versions = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            if let Some((role, revision)) = facts::role_of_number(view, account, &catalog.compiled, number, note)? {
+                roles.push(role);
+                versions.push((number, revision));
+            }
+        }
+        let signature = (catalog.compiled.catalog().number, catalog.revision, features.clone(), versions);
+        let make = || EffectiveSet::new(Arc::clone(&catalog.compiled), &features, roles);
+        let set = self.sets.get_or_make(signature, make);
+        let held = held.into_iter().filter(|held| set.role(held.role).is_some()).collect();
+        Ok((set, held))
+    }
+}
+
+impl BatchItem {
+    fn subject<'a>(&'a self, account: &'a str) -> Result<SubjectName<'a>, ServiceError> {
+        SubjectName::new(account, &self.user).map_err(|error| ServiceError::field("subject", error.to_string()))
+    }
+
+    fn result(&self, account: &str, answerable: &Answerable) -> Result<Reason, ServiceError> {
+        let name = SubjectName { account, user: &self.user };
+        answer(answerable, name, &self.permission, Revision(0)).map(|answer| answer.reason)
+    }
+}
+
+/// A missing account is an error of the batch, not of each of its items.
+fn whole_account(
+    results: Vec<Result<Reason, ServiceError>>,
+) -> Result<Vec<Result<Reason, ServiceError>>, ServiceError> {
+    let missing = results.iter().find_map(|result| match result {
+        Err(error) if error.reason == ErrorReason::AccountNotFound => Some(error.clone()),
+        _ => None,
+    });
+    missing.map_or(Ok(results), Err)
+}
+
+/// The one place where a kept subject becomes an answer.
+fn answer(
+    answerable: &Answerable,
+    name: SubjectName<'_>,
+    permission: &str,
+    revision: Revision,
+) -> Result<Answer, ServiceError> {
+    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(name.account)) };
+    let Some(index) = subject.set.catalog().permission(permission) else {
+        let catalog = &subject.set.catalog().catalog().definition.id;
+        let cut: String = permission.chars().take(MAX_ID_BYTES).collect();
+        return Err(ServiceError::new(
+            ErrorReason::PermissionNotFound,
+            format!("the catalog {:?} has no permission {cut:?}", catalog.as_str()),
+        )
+        .with("permission", cut)
+        .with("catalog", catalog.as_str()));
+    };
+    Ok(Answer { reason: decide(subject, index), revision })
+}
+
+fn no_account(id: &str) -> ServiceError {
+    ServiceError::new(ErrorReason::AccountNotFound, format!("there is no account {id:?}")).with("account", id)
+}
+
+type Listing = (Vec<ListedPermission>, Option<Reason>);
+
+fn listed(answerable: &Answerable, account: &AccountId) -> Result<Listing, ServiceError> {
+    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(account.as_str())) };
+    let catalog = subject.set.catalog();
+    let definition = &catalog.catalog().definition;
+    let mut permissions = Vec::new();
+    for (index, held) in effective_permissions(subject) {
+        let Some(permission) = catalog.definition(index) else { continue };
+        let mut paths: Vec<GrantPath> = held
+            .into_iter()
+            .filter_map(|held| {
+                let role = facts::role_name(account, catalog, subject.set.role(held.role)?);
+                Some(GrantPath { role, team: held.team.as_ref().map(|(_, id)| id.clone()), binding: held.binding })
+            })
+            .collect();
+        paths.sort();
+        let scopes = catalog.api_scopes(index).iter();
+        permissions.push(ListedPermission {
+            permission: permission.id.to_string(),
+            section: text(definition.sections.get(permission.section.position()).map(|section| &section.id)),
+            feature: permission
+                .feature
+                .and_then(|feature| definition.features.get(feature.position()))
+                .map(|feature| feature.id.to_string()),
+            api_scopes: scopes.map(|scope| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id))).collect(),
+            paths,
+            deprecated: permission.deprecated,
+        });
+    }
+    let reason = match subject.standing {
+        Standing::Active => None,
+        Standing::AccountSuspended => Some(Reason::AccountSuspended),
+        Standing::Unknown => Some(Reason::SubjectUnknown),
+        Standing::NotActive => Some(Reason::SubjectNotActive),
+    };
+    Ok((permissions, reason))
+}
+
+fn text(id: Option<&impl ToString>) -> String {
+    id.map(ToString::to_string).unwrap_or_default()
+}

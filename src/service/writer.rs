@@ -1,0 +1,298 @@
+//! The one thread that writes. What queued while the last group went to stable storage is the next group.
+//!
+//! A group's members are planned in order, each over what those before it change. The group is one append to the
+//! journal, one transaction of the state and one publication; then every member is told. After a failure whose outcome
+//! is unknown nothing more is written until a restart, and questions are answered from what is published.
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    core::{Core, Service},
+    error::{ErrorReason, ServiceError},
+    plan::{Pending, Plan},
+    sweep::Sweeper,
+};
+use crate::{
+    cache::{CommitError, MAX_SLOTS_OF_A_WRITE},
+    model::{Actor, Change, Dependency, Key, RecordChange, Revision},
+    store::{ChangeLog, StoreError},
+};
+
+/// The most writes of a group.
+const MAX_GROUP: usize = 128;
+/// A change of more records than this ends its group.
+const LARGE_CHANGE: usize = 1000;
+
+/// What came of a write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written<T> {
+    /// What it made.
+    pub value: T,
+    /// The revision at which it holds.
+    pub revision: Revision,
+}
+
+/// One write that waits for its turn.
+pub(super) struct Job {
+    method: &'static str,
+    plan: Box<dyn FnOnce(&mut Plan<'_>) -> Planned + Send>,
+}
+
+/// A write after its plan: whether it is accepted, and how to tell its caller what came of it.
+struct Planned {
+    accepted: bool,
+    tell: Box<dyn FnOnce(Result<Revision, ServiceError>) + Send>,
+}
+
+/// The writer's thread.
+pub(super) struct WriterHandle {
+    stopped: Arc<AtomicBool>,
+    stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+}
+
+impl WriterHandle {
+    pub(super) fn takes_writes(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stop(&self) {
+        let stop = self.stop.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = stop {
+            drop(stop);
+            // The thread aborts the process if it panics, so there is nothing to hear from it.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Service {
+    /// Hands a write to the writer and waits until it is acknowledged or refused.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        plan: impl FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Result<Written<T>, ServiceError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            method,
+            plan: Box::new(move |context| {
+                let outcome = plan(context);
+                Planned {
+                    accepted: outcome.is_ok(),
+                    tell: Box::new(move |written| {
+                        let told = written.and_then(|revision| outcome.map(|value| Written { value, revision }));
+                        // A caller that has gone away does not want to know.
+                        let _ = answer.send(told);
+                    }),
+                }
+            }),
+        };
+        let stopping = || ServiceError::new(ErrorReason::ShuttingDown, "the server is stopping; nothing was written");
+        self.writes.send(job).await.map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())?
+    }
+}
+
+/// Starts the writer's thread. It ends when its handle says so, after what is queued.
+pub(super) fn start(
+    core: Arc<Core>,
+    log: Arc<dyn ChangeLog>,
+    jobs: mpsc::Receiver<Job>,
+) -> std::io::Result<WriterHandle> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let writer_stopped = Arc::clone(&stopped);
+    let (stop, stopping) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("rolecall-writer".to_owned()).spawn(move || {
+        // A panic here would leave a group half told. Starting again from the journal is proven safe; going on is not.
+        let abort = AbortOnPanic;
+        Writer { core, log, stopped: writer_stopped, sweeper: Sweeper::new() }.run(jobs, stopping);
+        std::mem::forget(abort);
+    })?;
+    Ok(WriterHandle { stopped, stop: Mutex::new(Some((stop, thread))) })
+}
+
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+struct Writer {
+    core: Arc<Core>,
+    log: Arc<dyn ChangeLog>,
+    stopped: Arc<AtomicBool>,
+    sweeper: Sweeper,
+}
+
+impl Writer {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>, stopping: oneshot::Receiver<()>) {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
+            self.stopped.store(true, Ordering::Relaxed);
+            return;
+        };
+        let mut stopping = stopping;
+        loop {
+            let mut group = Vec::new();
+            if self.sweeper.has_work() && !self.stopped.load(Ordering::Relaxed) {
+                match jobs.try_recv() {
+                    Ok(job) => group.push(job),
+                    Err(mpsc::error::TryRecvError::Disconnected) => return,
+                    Err(mpsc::error::TryRecvError::Empty) => {
+                        self.sweep();
+                        // Sweeping can wait; stopping cannot.
+                        if !matches!(stopping.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+                            jobs.close();
+                        }
+                        continue;
+                    }
+                }
+            } else {
+                let first = runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        job = jobs.recv() => job,
+                        _ = &mut stopping => None,
+                    }
+                });
+                let Some(job) = first else { return };
+                group.push(job);
+            }
+            while group.len() < MAX_GROUP
+                && let Ok(job) = jobs.try_recv()
+            {
+                group.push(job);
+            }
+            self.write_group(group);
+        }
+    }
+
+    fn write_group(&mut self, group: Vec<Job>) {
+        let mut members = group.into_iter().peekable();
+        while members.peek().is_some() {
+            let head = self.core.store.head();
+            let mut pending = Pending::default();
+            let mut changes: Vec<Change> = Vec::new();
+            let mut told = Vec::new();
+            let (mut revision, mut next_number) = (head.revision, head.next_number);
+            for job in members.by_ref() {
+                if self.stopped.load(Ordering::Relaxed) {
+                    let refusal = ServiceError::from(StoreError::Stopped);
+                    let mut plan = Plan::new(&self.core, &pending, self.core.now(), next_number);
+                    told.push(((job.plan)(&mut plan).tell, Err(refusal)));
+                    continue;
+                }
+                let time = self.core.now();
+                let mut plan = Plan::new(&self.core, &pending, time, next_number);
+                let planned = (job.plan)(&mut plan);
+                if !planned.accepted {
+                    told.push((planned.tell, Ok(revision)));
+                    continue;
+                }
+                let (records, free) = plan.finish();
+                if !records.is_empty() {
+                    revision = Revision(revision.0 + 1);
+                    next_number = free;
+                    pending.take_in(revision, &records);
+                    changes.push(change(revision, time, Actor::LocalOperator, job.method, next_number, records));
+                }
+                told.push((planned.tell, Ok(revision)));
+                if changes.last().is_some_and(|change| change.records.len() > LARGE_CHANGE) {
+                    break;
+                }
+            }
+            let outcome = self.commit(&changes);
+            for (tell, answer) in told {
+                tell(match &outcome {
+                    Ok(()) => answer,
+                    Err(error) => Err(error.clone()),
+                });
+            }
+        }
+    }
+
+    /// Brings changes to stable storage, into the state, and into force.
+    fn commit(&mut self, changes: &[Change]) -> Result<(), ServiceError> {
+        let Some(last) = changes.last() else { return Ok(()) };
+        let head = self.core.store.head();
+        let digest = changes.iter().fold(head.digest, |digest, change| digest.after(change));
+        let slots = self.core.stamps.slots(&touched(changes));
+        let outcome = self.core.stamps.commit(
+            last.revision,
+            &slots,
+            || self.log.append(head.revision, changes, digest),
+            || self.core.store.apply(changes),
+        );
+        match outcome {
+            Ok(()) => {
+                self.sweeper.note(changes);
+                Ok(())
+            }
+            Err(CommitError::NotDurable(error @ (StoreError::DiskNearlyFull { .. } | StoreError::HeadMoved { .. }))) => {
+                Err(error.into())
+            }
+            Err(CommitError::NotDurable(error) | CommitError::NotApplied(error)) => {
+                tracing::error!(%error, "a write failed and its outcome is unknown; writing stops until a restart");
+                self.stopped.store(true, Ordering::Relaxed);
+                Err(StoreError::Stopped.into())
+            }
+        }
+    }
+
+    fn sweep(&mut self) {
+        let head = self.core.store.head();
+        let pending = Pending::default();
+        let time = self.core.now();
+        let mut plan = Plan::new(&self.core, &pending, time, head.next_number);
+        let swept = self.sweeper.step(&mut plan);
+        let (records, next_number) = plan.finish();
+        let outcome = swept.and_then(|()| {
+            if records.is_empty() {
+                return Ok(());
+            }
+            let revision = Revision(head.revision.0 + 1);
+            self.commit(&[change(revision, time, Actor::Server, "Sweep", next_number, records)])
+        });
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "left-over records could not be swept; they are void, and swept after a restart");
+            self.sweeper.give_up();
+        }
+    }
+}
+
+fn change(
+    revision: Revision,
+    time: crate::model::Timestamp,
+    actor: Actor,
+    method: &str,
+    next_number: u64,
+    records: Vec<RecordChange>,
+) -> Change {
+    Change { revision, time, actor, method: method.to_owned(), next_number, records }
+}
+
+/// What a group touches, or, if that is very much, the accounts that it touches.
+fn touched(changes: &[Change]) -> BTreeSet<Dependency> {
+    let keys = || changes.iter().flat_map(|change| &change.records).map(|record| &record.key);
+    let all: BTreeSet<Dependency> = keys().filter_map(Key::dependency).collect();
+    if all.len() <= MAX_SLOTS_OF_A_WRITE {
+        return all;
+    }
+    // Whoever has seen the account depends on it; whoever has not depends on its name.
+    keys()
+        .filter_map(|key| match key.account() {
+            Some(account) => Some(Dependency::Thing(account)),
+            None => key.dependency(),
+        })
+        .collect()
+}
