@@ -6,4 +6,6 @@
 pub mod model;
 
 #[cfg(feature = "server")]
+pub mod files;
+#[cfg(feature = "server")]
 pub mod store;
