@@ -9,6 +9,8 @@ pub mod engine;
 pub mod model;
 
 #[cfg(feature = "server")]
+pub mod files;
+#[cfg(feature = "server")]
 pub mod store;
 
 /// The messages and services of the public API, generated from `proto/rolecall/v1`.

@@ -1,0 +1,29 @@
+//! Catalog files and account files: YAML or JSON read into checked values, and written back in one canonical form.
+//!
+//! A file is read whole into a small tree with positions, then into a definition; everything that is wrong with it is
+//! reported at once, each problem with its line and column. What only the server can tell, such as whether an account's
+//! feature is one of its catalog, is left to it: those references keep their [`Position`].
+//! No files are opened here, and no clock is read. Start with [`parse_catalog`] and [`parse_account`].
+
+mod account_file;
+mod account_writer;
+mod catalog_file;
+mod catalog_writer;
+mod node;
+mod problem;
+mod read;
+mod scalar;
+
+#[cfg(test)]
+mod tests;
+
+pub use account_file::{
+    AccountDefinition, Located, MAX_HOLDER_REFERENCES, RoleDefinition, RoleName, TeamDefinition, UserDefinition,
+    parse_account,
+};
+pub use account_writer::{AccountWriter, write_account};
+pub use catalog_file::parse_catalog;
+pub use catalog_writer::write_catalog;
+pub use node::{FileKind, Position, kind_of};
+pub use problem::{MAX_PROBLEMS, Problem, Problems};
+pub use read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES};
