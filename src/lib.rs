@@ -22,3 +22,6 @@ pub mod proto {
     /// Descriptors of every file, with comments: what reflection serves.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
+
+#[cfg(feature = "server")]
+pub mod service;
