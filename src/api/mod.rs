@@ -1,0 +1,103 @@
+//! The gRPC edge: requests parsed into values that cannot be wrong, one call of `service`, answers put into messages.
+//!
+//! Handlers are three steps: parse, ask, answer. Whatever is not a well-formed request ends here, with every bad field
+//! named. Nothing here decides anything or reads the store. Read [`Api`], then `authorization`.
+
+mod accounts;
+mod authorization;
+mod bindings;
+mod catalogs;
+mod convert;
+mod guard;
+mod parse;
+mod roles;
+mod status;
+mod teams;
+mod tokens;
+mod upload;
+mod users;
+
+pub use guard::{GuardLayer, Guarded};
+pub use tokens::Tokens;
+
+use crate::{
+    proto::{self, Consistency, consistency::Requirement},
+    service::{ErrorReason, ReadAt, Service, ServiceError},
+};
+
+/// The largest Check request, in bytes.
+const MAX_CHECK_BYTES: usize = 16 << 10;
+/// The largest list request, in bytes.
+const MAX_LIST_BYTES: usize = 64 << 10;
+/// The largest management request, batch, or message of a stream, in bytes.
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// Every service of the API over one set of use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    service: Service,
+    tokens: Tokens,
+}
+
+impl Api {
+    /// The API of one store.
+    #[must_use]
+    pub fn new(service: Service, store_id: u64) -> Self {
+        Self { service, tokens: Tokens::new(store_id) }
+    }
+
+    /// Which revision a consistency requirement comes to.
+    fn read_at(&self, consistency: Option<&Consistency>) -> Result<ReadAt, ServiceError> {
+        let head = self.service.head();
+        let reached = |token: &str| {
+            let revision = self.tokens.read(token)?;
+            if revision > head.revision {
+                return Err(ServiceError::new(
+                    ErrorReason::TokenForeign,
+                    "the consistency token is ahead of this server: it was given out by another store, or by this one \
+                     before it was restored",
+                ));
+            }
+            Ok(revision)
+        };
+        match consistency.and_then(|consistency| consistency.requirement.as_ref()) {
+            // One server has everything that it has acknowledged, so the first three come to the same.
+            None | Some(Requirement::MinimizeLatency(_) | Requirement::FullyConsistent(_)) => Ok(ReadAt::Latest),
+            Some(Requirement::AtLeastAsFresh(token)) => reached(token).map(|_| ReadAt::Latest),
+            Some(Requirement::AtExactRevision(token)) => reached(token).map(ReadAt::Exact),
+        }
+    }
+}
+
+macro_rules! servers {
+    ($($method:ident, $module:ident, $server:ident;)*) => {
+        impl Api {
+            $(
+                /// The service, ready to be added to a server, with its limits.
+                #[must_use]
+                pub fn $method(&self) -> proto::$module::$server<Self> {
+                    proto::$module::$server::new(self.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+                }
+            )*
+        }
+    };
+}
+
+servers! {
+    authorization_service, authorization_service_server, AuthorizationServiceServer;
+    catalog_service, catalog_service_server, CatalogServiceServer;
+    account_service, account_service_server, AccountServiceServer;
+    user_service, user_service_server, UserServiceServer;
+    team_service, team_service_server, TeamServiceServer;
+    role_service, role_service_server, RoleServiceServer;
+    role_binding_service, role_binding_service_server, RoleBindingServiceServer;
+}
+
+/// Refuses a request that is larger than its kind may be.
+fn limit_size(request: &impl prost::Message, maximum: usize) -> Result<(), ServiceError> {
+    let size = request.encoded_len();
+    if size <= maximum {
+        return Ok(());
+    }
+    Err(ServiceError::field("request", format!("the message has {size} bytes; the maximum is {maximum}")))
+}

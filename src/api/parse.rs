@@ -1,0 +1,322 @@
+//! Requests made into values, with every bad field named at once.
+
+use crate::{
+    model::{
+        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, TeamId, UserId, UserState,
+    },
+    proto,
+    service::{
+        ErrorReason, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, RoleName, ServiceError, Violation,
+    },
+};
+
+/// The longest display name, username or email address, in bytes.
+const MAX_NAME_BYTES: usize = 256;
+/// The longest description, in bytes.
+const MAX_DESCRIPTION_BYTES: usize = 4096;
+
+/// Collects what is wrong with the fields of one request.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    violations: Vec<Violation>,
+}
+
+/// How a value is cut in an error.
+fn shown(text: &str) -> String {
+    if text.is_empty() { "nothing".to_owned() } else { format!("{:?}", text.chars().take(256).collect::<String>()) }
+}
+
+impl Fields {
+    /// Notes that a field is wrong.
+    pub(super) fn wrong(&mut self, field: &str, description: impl Into<String>) {
+        self.violations.push(Violation { field: field.to_owned(), description: description.into() });
+    }
+
+    /// Gives what was parsed if nothing was wrong.
+    pub(super) fn done<T>(self, parsed: Option<T>) -> Result<T, ServiceError> {
+        match parsed {
+            Some(parsed) if self.violations.is_empty() => Ok(parsed),
+            _ if self.violations.is_empty() => {
+                Err(ServiceError::new(ErrorReason::Internal, "the request could not be read"))
+            }
+            _ => Err(ServiceError::fields(self.violations)),
+        }
+    }
+
+    /// The parts of a resource name that has to look like `pattern`.
+    fn parts<'t, const N: usize>(
+        &mut self,
+        field: &str,
+        text: &'t str,
+        collections: [&str; N],
+        pattern: &str,
+    ) -> Option<[&'t str; N]> {
+        let mut segments = text.split('/');
+        let mut parts = [""; N];
+        for (part, collection) in parts.iter_mut().zip(collections) {
+            let name = segments.next();
+            let id = segments.next();
+            match (name, id) {
+                (Some(name), Some(id)) if name == collection => *part = id,
+                _ => {
+                    self.wrong(field, format!("{} was given; {pattern:?} is expected", shown(text)));
+                    return None;
+                }
+            }
+        }
+        if segments.next().is_some() {
+            self.wrong(field, format!("{} was given; {pattern:?} is expected", shown(text)));
+            return None;
+        }
+        Some(parts)
+    }
+
+    /// An id, by its own rules.
+    pub(super) fn id<T>(&mut self, field: &str, text: &str, new: fn(&str) -> Result<T, InvalidId>) -> Option<T> {
+        match new(text) {
+            Ok(id) => Some(id),
+            Err(error) => {
+                self.wrong(field, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// `accounts/{account}`.
+    pub(super) fn account(&mut self, field: &str, text: &str) -> Option<AccountId> {
+        let [account] = self.parts(field, text, ["accounts"], "accounts/{account}")?;
+        self.id(field, account, AccountId::new)
+    }
+
+    /// `catalogs/{catalog}`.
+    pub(super) fn catalog(&mut self, field: &str, text: &str) -> Option<CatalogId> {
+        let [catalog] = self.parts(field, text, ["catalogs"], "catalogs/{catalog}")?;
+        self.id(field, catalog, CatalogId::new)
+    }
+
+    /// `accounts/{account}/users/{user}`.
+    pub(super) fn user(&mut self, field: &str, text: &str) -> Option<(AccountId, UserId)> {
+        let [account, user] = self.parts(field, text, ["accounts", "users"], "accounts/{account}/users/{user}")?;
+        self.id(field, account, AccountId::new).zip(self.id(field, user, UserId::new))
+    }
+
+    /// `accounts/{account}/teams/{team}`.
+    pub(super) fn team(&mut self, field: &str, text: &str) -> Option<(AccountId, TeamId)> {
+        let [account, team] = self.parts(field, text, ["accounts", "teams"], "accounts/{account}/teams/{team}")?;
+        self.id(field, account, AccountId::new).zip(self.id(field, team, TeamId::new))
+    }
+
+    /// `accounts/{account}/roles/{role}`.
+    pub(super) fn custom_role(&mut self, field: &str, text: &str) -> Option<(AccountId, RoleId)> {
+        if text.starts_with("catalogs/") {
+            self.wrong(
+                field,
+                format!("{} is a role of a catalog, which changes only with its catalog; a custom role, \
+                         \"accounts/{{account}}/roles/{{role}}\", is expected", shown(text)),
+            );
+            return None;
+        }
+        let [account, role] = self.parts(field, text, ["accounts", "roles"], "accounts/{account}/roles/{role}")?;
+        self.id(field, account, AccountId::new).zip(self.id(field, role, RoleId::new))
+    }
+
+    /// `accounts/{account}/roles/{role}` or `catalogs/{catalog}/roles/{role}`.
+    pub(super) fn role(&mut self, field: &str, text: &str) -> Option<RoleName> {
+        const PATTERN: &str = "accounts/{account}/roles/{role} or catalogs/{catalog}/roles/{role}";
+        if text.starts_with("catalogs/") {
+            let [catalog, role] = self.parts(field, text, ["catalogs", "roles"], PATTERN)?;
+            let catalog = self.id(field, catalog, CatalogId::new);
+            return Some(RoleName::Catalog(catalog?, self.id(field, role, RoleId::new)?));
+        }
+        let [account, role] = self.parts(field, text, ["accounts", "roles"], PATTERN)?;
+        let account = self.id(field, account, AccountId::new);
+        Some(RoleName::Account(account?, self.id(field, role, RoleId::new)?))
+    }
+
+    /// `accounts/{account}/roleBindings/{role_binding}`.
+    pub(super) fn binding(&mut self, field: &str, text: &str) -> Option<(AccountId, Number)> {
+        const PATTERN: &str = "accounts/{account}/roleBindings/{role_binding}";
+        let [account, binding] = self.parts(field, text, ["accounts", "roleBindings"], PATTERN)?;
+        let account = self.id(field, account, AccountId::new);
+        // Only the form that the server writes: no sign, no leading zero.
+        let number = binding.parse::<u64>().ok().filter(|number| number.to_string() == binding);
+        if number.is_none() {
+            self.wrong(field, format!("{} was given; the id of a role binding is a number", shown(binding)));
+        }
+        account.zip(number.map(Number))
+    }
+
+    /// `users/{user}` or `teams/{team}`.
+    pub(super) fn holder(&mut self, field: &str, text: &str) -> Option<HolderName> {
+        match text.split_once('/') {
+            Some(("users", id)) => self.id(field, id, UserId::new).map(HolderName::User),
+            Some(("teams", id)) => self.id(field, id, TeamId::new).map(HolderName::Team),
+            _ => {
+                self.wrong(field, format!("{} was given; \"users/{{user}}\" or \"teams/{{team}}\" is expected", shown(text)));
+                None
+            }
+        }
+    }
+
+    /// A list of `collection/{id}`, 1 to 100 of them.
+    pub(super) fn short_names<T>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        collection: &str,
+        new: fn(&str) -> Result<T, InvalidId>,
+    ) -> Option<Vec<T>> {
+        if texts.is_empty() || texts.len() > MAX_CHANGES_OF_A_WRITE {
+            self.wrong(field, format!("{} were given; 1 to {MAX_CHANGES_OF_A_WRITE} are expected", texts.len()));
+            return None;
+        }
+        let mut ids = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let field = format!("{field}[{index}]");
+            match text.split_once('/') {
+                Some((name, id)) if name == collection => ids.extend(self.id(&field, id, new)),
+                _ => self.wrong(&field, format!("{} was given; \"{collection}/{{id}}\" is expected", shown(text))),
+            }
+        }
+        Some(ids)
+    }
+
+    /// A list of ids.
+    pub(super) fn ids<T>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        new: fn(&str) -> Result<T, InvalidId>,
+    ) -> Vec<T> {
+        let mut ids = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            match new(text) {
+                Ok(id) => ids.push(id),
+                Err(error) => self.wrong(&format!("{field}[{index}]"), error.to_string()),
+            }
+        }
+        ids
+    }
+
+    /// Features, by id.
+    pub(super) fn features(&mut self, field: &str, texts: &[String]) -> Vec<FeatureId> {
+        self.ids(field, texts, FeatureId::new)
+    }
+
+    /// Permissions, by id.
+    pub(super) fn permissions(&mut self, field: &str, texts: &[String]) -> Vec<PermissionId> {
+        self.ids(field, texts, PermissionId::new)
+    }
+
+    /// A name for people; may be empty.
+    pub(super) fn name(&mut self, field: &str, text: String) -> String {
+        self.text(field, text, MAX_NAME_BYTES)
+    }
+
+    /// A name for people that has to be there.
+    pub(super) fn required_name(&mut self, field: &str, text: String) -> String {
+        if text.is_empty() {
+            self.wrong(field, "nothing was given; a name for people is expected");
+        }
+        self.name(field, text)
+    }
+
+    /// A description for people; may be empty.
+    pub(super) fn description(&mut self, field: &str, text: String) -> String {
+        self.text(field, text, MAX_DESCRIPTION_BYTES)
+    }
+
+    /// An email address; may be empty.
+    pub(super) fn email(&mut self, field: &str, text: String) -> String {
+        if !text.is_empty() && text.matches('@').count() != 1 {
+            self.wrong(field, format!("{} was given; an email address with one @ is expected", shown(&text)));
+        }
+        self.name(field, text)
+    }
+
+    fn text(&mut self, field: &str, text: String, maximum: usize) -> String {
+        if text.len() > maximum {
+            self.wrong(field, format!("{} bytes were given; the maximum is {maximum}", text.len()));
+        } else if text.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
+            self.wrong(field, format!("{} was given; no control characters but tab and newline are expected", shown(&text)));
+        }
+        text
+    }
+
+    /// A field that has to be set.
+    pub(super) fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.wrong(field, "nothing was given; it is required");
+        }
+        value
+    }
+
+    /// The number of elements of a page.
+    pub(super) fn page_size(&mut self, size: i32) -> usize {
+        match usize::try_from(size) {
+            Ok(0) => MAX_PAGE,
+            Ok(size) if size <= MAX_PAGE => size,
+            _ => {
+                self.wrong("page_size", format!("{size} was given; 0 to {MAX_PAGE} is expected"));
+                MAX_PAGE
+            }
+        }
+    }
+
+    pub(super) fn account_state(&mut self, field: &str, state: i32) -> Option<AccountState> {
+        use proto::account::State;
+        match State::try_from(state) {
+            Ok(State::Unspecified | State::Active) => Some(AccountState::Active),
+            Ok(State::Suspended) => Some(AccountState::Suspended),
+            Err(_) => {
+                self.wrong(field, format!("{state} was given; STATE_ACTIVE or STATE_SUSPENDED is expected"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn user_state(&mut self, field: &str, state: i32) -> Option<UserState> {
+        use proto::user::State;
+        match State::try_from(state) {
+            Ok(State::Unspecified | State::Active) => Some(UserState::Active),
+            Ok(State::Invited) => Some(UserState::Invited),
+            Ok(State::Suspended) => Some(UserState::Suspended),
+            Err(_) => {
+                self.wrong(
+                    field,
+                    format!("{state} was given; STATE_INVITED, STATE_ACTIVE or STATE_SUSPENDED is expected"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Which of the known fields an update is about.
+    pub(super) fn mask(&mut self, mask: Option<prost_types::FieldMask>, known: &[&'static str]) -> Mask {
+        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else { return Mask { paths: known.to_vec() } };
+        let mut paths = Vec::new();
+        for (index, path) in mask.paths.iter().enumerate() {
+            match known.iter().find(|known| *known == path) {
+                Some(path) => paths.push(*path),
+                None if path == "*" => paths.extend(known),
+                None => self.wrong(
+                    &format!("update_mask.paths[{index}]"),
+                    format!("{} was given; any of {} is expected", shown(path), known.join(", ")),
+                ),
+            }
+        }
+        Mask { paths }
+    }
+}
+
+/// The fields that an update is about.
+pub(super) struct Mask {
+    paths: Vec<&'static str>,
+}
+
+impl Mask {
+    /// Parses a field if the update is about it.
+    pub(super) fn take<T>(&self, path: &str, parse: impl FnOnce() -> T) -> Option<T> {
+        self.paths.contains(&path).then(parse)
+    }
+}
