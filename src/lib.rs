@@ -3,6 +3,10 @@
 //! Read `docs/architecture.md` for the way data flows. The decision itself is [`engine`], plain values over the facts
 //! of [`model`]; everything that touches the outside is behind the `server` feature.
 
+#[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
+pub mod config;
 pub mod model;
 
 #[cfg(feature = "server")]
