@@ -295,9 +295,19 @@ pub fn parse_duration(text: &str, range: std::ops::RangeInclusive<Duration>) -> 
         .map(Duration::from_millis)
         .filter(|duration| range.contains(duration))
         .ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            format!("expected a duration with its unit, such as 500ms, 5s or 2m, from {least:?} to {most:?}")
+            let (least, most) = (show_duration(*range.start()), show_duration(*range.end()));
+            format!("expected a duration with its unit, such as 500ms, 5s or 2m, from {least} to {most}")
         })
+}
+
+/// As [`parse_duration`] reads it.
+fn show_duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "0s".to_owned(),
+        milliseconds if milliseconds % 3_600_000 == 0 => format!("{}h", milliseconds / 3_600_000),
+        milliseconds if milliseconds % 1_000 == 0 => format!("{}s", milliseconds / 1_000),
+        milliseconds => format!("{milliseconds}ms"),
+    }
 }
 
 /// A number of bytes: `268435456`, `64MiB`, `1GiB`.

@@ -31,7 +31,7 @@ fn serve(settings: ServeSettings) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-// STAND-IN for `rolecall::server::run`, in one place: delete it, and call that in `serve` with its error mapped to an exit code.
+// STAND-IN for `rolecall::server::run`: delete it, and call that in `serve` with its error mapped to an exit code.
 #[rustfmt::skip]
 async fn run(_: ServeSettings) -> Result<(), Failure> { Err(Failure::new(Exit::Internal, "serve is not built yet")) }
 

@@ -64,10 +64,12 @@ struct Change<'a> {
 /// That the file cannot be read or is wrong, or what the server says.
 pub async fn run(settings: &ClientSettings, file: &Path, output: &mut Output) -> Result<Exit, Failure> {
     let upload = Upload::open(file)?;
-    let label = upload.label.clone();
+    let (label, bar) = (upload.label.clone(), upload.bar.clone());
     let client = Client::connect(settings).await?;
     let mut outcome = Outcome::default();
+    // Nothing is awaited after this: see `upload` for why a failed call must break the connection, not cancel the call.
     let ended = client.stream(send(&client, upload, &mut outcome)).await;
+    bar.finish_and_clear();
     for problem in &outcome.problems {
         output.complain(&format!("{label}:{}:{}: {}", problem.line, problem.column, problem.message));
     }

@@ -65,7 +65,8 @@ fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output
             output.line(&format!("to see what its roles give: rolecall permissions {subject} --account {account}"))
         }
         Ok(DecisionReason::FeatureNotEntitled) => output.line(&format!(
-            "to see the features of the account: rolecall export {account}; the feature of the permission is in its catalog"
+            "to see the features of the account: rolecall export {account}; its catalog says which one the permission \
+             belongs to"
         )),
         _ => Ok(()),
     }

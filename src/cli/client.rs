@@ -3,11 +3,11 @@
 //! The commands use the generated clients like every other caller; this adds an address that people can type, limits
 //! that let a large answer and a long error through, and one meaning of a time-out. Start with [`Client::connect`].
 
-use std::{future::Future, time::Duration};
+use std::{error::Error as _, future::Future, time::Duration};
 
 use http::{Uri, uri::Scheme};
 use tonic::{
-    Request, Response, Status,
+    Code, Request, Response, Status,
     transport::{Channel, Endpoint},
 };
 
@@ -124,8 +124,15 @@ impl Client {
     /// # Errors
     /// What the server says, or that it says nothing in time.
     pub async fn answer<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Failure> {
-        let answered = async { call.await.map(Response::into_inner).map_err(Failure::from) };
-        within(self.timeout.unwrap_or(UNARY_TIMEOUT), answered).await
+        let limit = self.timeout.unwrap_or(UNARY_TIMEOUT);
+        let answered = async {
+            call.await.map(Response::into_inner).map_err(|status| {
+                // The transport keeps the same time, and may be the first to notice.
+                let is_late = status.code() == Code::Cancelled && status.source().is_some();
+                if is_late { late(limit) } else { status.into() }
+            })
+        };
+        within(limit, answered).await
     }
 
     /// Waits for a whole stream, for as long as it takes if no other limit was asked for.
@@ -141,10 +148,12 @@ impl Client {
 }
 
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-        Err(Failure::new(Exit::Unavailable, format!("the server did not answer within {limit:?}"))
-            .with_next("give it longer with --timeout, or see the server's log"))
-    })
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> Failure {
+    Failure::new(Exit::Unavailable, format!("the server did not answer within {limit:?}"))
+        .with_next("give it longer with --timeout, or see the server's log")
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ Exit codes:
   75  it conflicts with what is there
   77  the server does not permit it";
 
+const NO_SERVER: &str = "is the server running? start it with `rolecall serve`, or name another with --address";
+const NO_GRPC: &str = "did the server stop, or is it something else that listens at that address?";
+
 /// The exit code of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -96,8 +99,9 @@ impl Failure {
     /// A server that cannot be reached at all.
     #[must_use]
     pub fn unreachable(address: &str, error: &dyn Error) -> Self {
-        Self::new(Exit::Unavailable, format!("cannot reach {address}: {}", causes(error)))
-            .with_next("is the server running? start it with `rolecall serve`, or name another with --address")
+        // The outermost error only says that it is one of the transport.
+        let cause = causes(error.source().unwrap_or(error));
+        Self::new(Exit::Unavailable, format!("cannot reach {address}: {cause}")).with_next(NO_SERVER)
     }
 }
 
@@ -122,7 +126,13 @@ impl From<Status> for Failure {
             }
             failure.details.push(line);
         }
-        failure.next = next_step(status.code()).map(str::to_owned);
+        // An error with a source is the transport's own: a connection that broke, or something that speaks no gRPC.
+        failure.next = if status.source().is_some() && failure.exit == Exit::Internal {
+            failure.exit = Exit::Unavailable;
+            Some(NO_GRPC.to_owned())
+        } else {
+            next_step(status.code()).map(str::to_owned)
+        };
         failure
     }
 }
@@ -150,9 +160,7 @@ fn exit_of(code: Code) -> Exit {
 
 fn next_step(code: Code) -> Option<&'static str> {
     match code {
-        Code::Unavailable => {
-            Some("is the server running? start it with `rolecall serve`, or name another with --address")
-        }
+        Code::Unavailable => Some(NO_SERVER),
         Code::DeadlineExceeded | Code::Cancelled => Some("give it longer with --timeout, or see the server's log"),
         Code::ResourceExhausted => Some("ask for less at once, or try again later"),
         Code::Unimplemented => Some("is the server older than this command? compare `rolecall version`"),
@@ -163,9 +171,13 @@ fn next_step(code: Code) -> Option<&'static str> {
 
 fn message_of(status: &Status) -> String {
     let message = if status.message().is_empty() { status.code().description() } else { status.message() };
-    match status.source() {
-        Some(source) => format!("{message}: {}", causes(source)),
-        None => message.to_owned(),
+    let causes = status.source().map(causes).unwrap_or_default();
+    if causes.starts_with(message) {
+        causes
+    } else if causes.is_empty() {
+        message.to_owned()
+    } else {
+        format!("{message}: {causes}")
     }
 }
 
@@ -227,5 +239,14 @@ mod tests {
     fn details_that_cannot_be_decoded_leave_the_error_standing() {
         let status = Status::with_details(Code::NotFound, "no such account", vec![0xff, 0x01].into());
         assert_eq!(Failure::from(status), Failure::new(Exit::NotFound, "no such account"));
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_a_server_that_is_not_there() {
+        let status = Status::from_error(Box::new(io::Error::other("connection reset")));
+        let failure = Failure::from(status);
+        assert_eq!(failure.exit, Exit::Unavailable);
+        assert_eq!(failure.message, "connection reset");
+        assert_eq!(Failure::from(Status::internal("it broke")).exit, Exit::Internal);
     }
 }

@@ -1,8 +1,10 @@
 //! Sends a file to a server piece by piece.
 //!
 //! A stream of requests that simply ends is a whole file to the server, and what a file does not have is deleted. So
-//! the stream here ends only when the end of the file was read; if anything goes wrong before that, it never ends, and
-//! the caller, who is told, drops the call. Start with [`Upload::open`].
+//! the stream here ends only when the end of the file was read; if anything goes wrong before that, it never ends. The
+//! caller, who is told, must then end the process without another await: a server of the tonic library takes a call
+//! that is cancelled in good order for a whole file too, and a connection that breaks for an error. Start with
+//! [`Upload::open`].
 
 use std::{
     fs::File,
@@ -32,8 +34,9 @@ pub struct Upload {
     pub label: String,
     /// What it describes.
     pub kind: FileKind,
+    /// How far sending has come. To be cleared before anything else is printed.
+    pub bar: ProgressBar,
     content: Box<dyn Read + Send>,
-    bar: ProgressBar,
 }
 
 /// What the reading thread hands over. An empty piece is the end of the file.
@@ -92,7 +95,6 @@ impl Upload {
                     Some((piece, (received, bar, failed, label)))
                 }
                 Err(error) => {
-                    bar.finish_and_clear();
                     // Nobody listens any more if the call is already over.
                     let _ = failed.send(unreadable(&label, &error));
                     pending().await
