@@ -9,19 +9,24 @@ pub mod engine;
 pub mod model;
 
 #[cfg(feature = "server")]
+pub mod api;
+#[cfg(feature = "server")]
+pub mod cli;
+#[cfg(feature = "server")]
+pub mod config;
+#[cfg(feature = "server")]
 pub mod files;
+#[cfg(feature = "server")]
+pub mod service;
 #[cfg(feature = "server")]
 pub mod store;
 
 /// The messages and services of the public API, generated from `proto/rolecall/v1`.
 #[cfg(feature = "server")]
-#[allow(missing_docs, clippy::all, clippy::unwrap_used, unused_qualifications)]
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::missing_errors_doc, unused_qualifications)]
 pub mod proto {
     tonic::include_proto!("rolecall.v1");
 
     /// Descriptors of every file, with comments: what reflection serves.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
-
-#[cfg(feature = "server")]
-pub mod service;

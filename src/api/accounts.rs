@@ -1,0 +1,176 @@
+//! AccountService.
+
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    Api, MAX_LIST_BYTES, convert, limit_size,
+    parse::Fields,
+    upload::{self, Answers},
+};
+use crate::{
+    files,
+    model::AccountId,
+    proto::{
+        ApplyAccountRequest, ApplyAccountResponse, ApplyAccountResult, CreateAccountRequest, CreateAccountResponse,
+        DeleteAccountRequest, DeleteAccountResponse, ExportAccountRequest, ExportAccountResponse, GetAccountRequest,
+        GetAccountResponse, ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest, UpdateAccountResponse,
+        account_service_server::AccountService, apply_account_response::Event,
+    },
+    service::{AccountUpdate, NewAccount},
+};
+
+/// The largest account file, in bytes.
+const MAX_ACCOUNT_BYTES: usize = 1 << 30;
+
+#[tonic::async_trait]
+impl AccountService for Api {
+    async fn get_account(&self, request: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {
+        let request = request.into_inner();
+        limit_size(&request, MAX_LIST_BYTES)?;
+        let mut fields = Fields::default();
+        let id = fields.account("name", &request.name);
+        let id = fields.done(id)?;
+        let at = self.read_at(request.consistency.as_ref())?;
+        let (view, revision) = self.service.get_account(id, at).await?;
+        let account = Some(convert::account(view));
+        Ok(Response::new(GetAccountResponse { account, consistency_token: self.tokens.write(revision) }))
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Result<Response<ListAccountsResponse>, Status> {
+        let request = request.into_inner();
+        limit_size(&request, MAX_LIST_BYTES)?;
+        let mut fields = Fields::default();
+        let size = fields.page_size(request.page_size);
+        let size = fields.done(Some(size))?;
+        let arguments = ["ListAccounts"];
+        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.as_ref().and_then(|page| AccountId::new(&page.cursor).ok());
+        let list = self.service.list_accounts(size, after, at).await?;
+        Ok(Response::new(ListAccountsResponse {
+            accounts: list.items.into_iter().map(convert::account).collect(),
+            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            consistency_token: self.tokens.write(list.revision),
+        }))
+    }
+
+    async fn create_account(
+        &self,
+        request: Request<CreateAccountRequest>,
+    ) -> Result<Response<CreateAccountResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let id = fields.id("account_id", &request.account_id, AccountId::new);
+        let given = fields.required("account", request.account).unwrap_or_default();
+        let display_name = fields.name("account.display_name", given.display_name);
+        let catalog = fields.catalog("account.catalog", &given.catalog);
+        let state = fields.account_state("account.state", given.state);
+        let features = fields.features("account.features", &given.features);
+        let ((id, catalog), state) = fields.done(id.zip(catalog).zip(state))?;
+        let new = NewAccount { id, display_name, catalog, state, features };
+        let written = self.service.create_account(new).await?;
+        Ok(Response::new(CreateAccountResponse {
+            account: Some(convert::account(written.value)),
+            consistency_token: self.tokens.write(written.revision),
+        }))
+    }
+
+    async fn update_account(
+        &self,
+        request: Request<UpdateAccountRequest>,
+    ) -> Result<Response<UpdateAccountResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let given = fields.required("account", request.account).unwrap_or_default();
+        let id = fields.account("account.name", &given.name);
+        let is_whole = request.update_mask.as_ref().is_none_or(|mask| mask.paths.is_empty());
+        let mask = fields.mask(request.update_mask, &["display_name", "catalog", "state", "features"]);
+        let display_name = mask.take("display_name", || fields.name("account.display_name", given.display_name));
+        // Without a mask an empty catalog means the one that it has, which is all that it can be.
+        let wants_catalog = !(is_whole && given.catalog.is_empty());
+        let catalog = mask.take("catalog", || fields_catalog(&mut fields, wants_catalog, &given.catalog)).flatten();
+        let state = mask.take("state", || fields.account_state("account.state", given.state)).flatten();
+        let features = mask.take("features", || fields.features("account.features", &given.features));
+        let id = fields.done(id)?;
+        let update = AccountUpdate { display_name, catalog, state, features };
+        let written = self.service.update_account(id, update).await?;
+        Ok(Response::new(UpdateAccountResponse {
+            account: Some(convert::account(written.value)),
+            consistency_token: self.tokens.write(written.revision),
+        }))
+    }
+
+    async fn delete_account(
+        &self,
+        request: Request<DeleteAccountRequest>,
+    ) -> Result<Response<DeleteAccountResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let id = fields.account("name", &request.name);
+        let id = fields.done(id)?;
+        let written = self.service.delete_account(id).await?;
+        Ok(Response::new(DeleteAccountResponse { consistency_token: self.tokens.write(written.revision) }))
+    }
+
+    type ApplyAccountStream = Answers<ApplyAccountResponse>;
+
+    async fn apply_account(
+        &self,
+        request: Request<Streaming<ApplyAccountRequest>>,
+    ) -> Result<Response<Self::ApplyAccountStream>, Status> {
+        let api = self.clone();
+        let chunks = request.into_inner();
+        let answers = upload::answers(|sender| async move {
+            let event = |event| ApplyAccountResponse { event: Some(event) };
+            let file = upload::receive(chunks, MAX_ACCOUNT_BYTES).await?;
+            let parsed = tokio::task::spawn_blocking(move || files::parse_account(&file)).await;
+            let outcome = match parsed.map_err(|_| Status::internal("the file could not be read"))? {
+                Ok(definition) => {
+                    let name = format!("accounts/{}", definition.id.value);
+                    api.service.apply_account(definition).await?.map(|written| (name, written))
+                }
+                Err(problems) => Err(problems),
+            };
+            let (name, written) = match outcome {
+                Ok(applied) => applied,
+                Err(problems) => {
+                    return Err(upload::refuse(&sender, &problems, |problem| event(Event::Problem(problem))).await);
+                }
+            };
+            for change in written.value {
+                upload::send(&sender, event(Event::Change(convert::applied(change)))).await?;
+            }
+            let consistency_token = api.tokens.write(written.revision);
+            upload::send(&sender, event(Event::Result(ApplyAccountResult { name, consistency_token }))).await
+        });
+        Ok(Response::new(answers))
+    }
+
+    type ExportAccountStream = Answers<ExportAccountResponse>;
+
+    async fn export_account(
+        &self,
+        request: Request<ExportAccountRequest>,
+    ) -> Result<Response<Self::ExportAccountStream>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let id = fields.account("name", &request.name);
+        let id = fields.done(id)?;
+        let at = self.read_at(request.consistency.as_ref())?;
+        let mut export = self.service.export_account(id, at).await?;
+        let token = self.tokens.write(export.revision());
+        Ok(Response::new(upload::answers(|sender| async move {
+            while let Some(piece) = export.next().await? {
+                let piece = ExportAccountResponse { chunk: piece.into_bytes(), consistency_token: token.clone() };
+                upload::send(&sender, piece).await?;
+            }
+            Ok(())
+        })))
+    }
+}
+
+fn fields_catalog(fields: &mut Fields, is_wanted: bool, text: &str) -> Option<crate::model::CatalogId> {
+    if is_wanted { fields.catalog("account.catalog", text) } else { None }
+}

@@ -1,0 +1,123 @@
+//! Files that come in pieces, and answers that go out in pieces.
+
+use std::{pin::Pin, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Status, Streaming};
+
+use crate::{
+    files::{Problem, Problems},
+    proto,
+    service::{ErrorReason, ServiceError},
+};
+
+/// The largest chunk of a file, in bytes.
+const MAX_CHUNK_BYTES: usize = 256 << 10;
+/// How long an upload may say nothing.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The stream of an answer.
+pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// A piece of a file in a request.
+pub(super) trait Chunk {
+    /// The bytes, and whether they are the last.
+    fn into_parts(self) -> (Vec<u8>, bool);
+}
+
+impl Chunk for proto::ApplyCatalogRequest {
+    fn into_parts(self) -> (Vec<u8>, bool) {
+        (self.chunk, self.last)
+    }
+}
+
+impl Chunk for proto::ApplyAccountRequest {
+    fn into_parts(self) -> (Vec<u8>, bool) {
+        (self.chunk, self.last)
+    }
+}
+
+/// Reads a whole file of at most `maximum` bytes.
+///
+/// A client that goes away looks like one that is done, so a file counts only if its last piece says that it is that.
+pub(super) async fn receive<C: Chunk>(mut chunks: Streaming<C>, maximum: usize) -> Result<Vec<u8>, Status> {
+    let mut file = Vec::new();
+    loop {
+        let next = tokio::time::timeout(IDLE, chunks.message())
+            .await
+            .map_err(|_| Status::deadline_exceeded("the upload said nothing for 30 seconds; nothing was changed"))??;
+        let Some(chunk) = next else {
+            return Err(ServiceError::field(
+                "last",
+                "the upload ended without a message that has it set; nothing was changed",
+            )
+            .into());
+        };
+        let (bytes, last) = chunk.into_parts();
+        if bytes.len() > MAX_CHUNK_BYTES {
+            let message = format!("a chunk has {} bytes; the maximum is {MAX_CHUNK_BYTES}", bytes.len());
+            return Err(ServiceError::new(ErrorReason::FileTooLarge, message).into());
+        }
+        if file.len() + bytes.len() > maximum {
+            let message = format!("the file is larger than {maximum} bytes, the maximum");
+            return Err(ServiceError::new(ErrorReason::FileTooLarge, message).into());
+        }
+        file.extend_from_slice(&bytes);
+        if last {
+            return Ok(file);
+        }
+    }
+}
+
+/// Sends answers one by one from a task of its own; a caller that has gone ends it.
+pub(super) fn answers<T: Send + 'static, F: Future<Output = Result<(), Status>> + Send + 'static>(
+    send: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
+) -> Answers<T> {
+    let (sender, receiver) = mpsc::channel(16);
+    let failed = sender.clone();
+    let work = send(sender);
+    tokio::spawn(async move {
+        if let Err(status) = work.await {
+            let _ = failed.send(Err(status)).await;
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+/// Sends one answer.
+pub(super) async fn send<T>(sender: &mpsc::Sender<Result<T, Status>>, answer: T) -> Result<(), Status> {
+    sender.send(Ok(answer)).await.map_err(|_| Status::cancelled("the caller has gone"))
+}
+
+/// Sends everything that is wrong with a file, and ends with the status that says so.
+pub(super) async fn refuse<T>(
+    sender: &mpsc::Sender<Result<T, Status>>,
+    problems: &Problems,
+    event: impl Fn(proto::FileProblem) -> T,
+) -> Status {
+    let mut count = 0u64;
+    for problem in problems {
+        count += 1;
+        if sender.send(Ok(event(file_problem(problem)))).await.is_err() {
+            return Status::cancelled("the caller has gone");
+        }
+    }
+    let count = count + problems.more();
+    let message = format!("the file has {count} {}; nothing was changed", if count == 1 { "problem" } else { "problems" });
+    let error = ServiceError::new(ErrorReason::FileInvalid, message).with("problems", count.to_string());
+    // The first few once more, for who looks at the status alone.
+    let violations = problems.iter().take(10).map(|problem| crate::service::Violation {
+        field: format!("{}:{}", problem.line, problem.column),
+        description: problem.message.clone(),
+    });
+    ServiceError { violations: violations.collect(), ..error }.into()
+}
+
+fn file_problem(problem: &Problem) -> proto::FileProblem {
+    proto::FileProblem {
+        line: i32::try_from(problem.line).unwrap_or(i32::MAX),
+        column: i32::try_from(problem.column).unwrap_or(i32::MAX),
+        message: problem.message.clone(),
+    }
+}

@@ -1,0 +1,149 @@
+//! `check`: one question, its answer, and what to look at next if the answer is no.
+//!
+//! Anything but `DECISION_ALLOW` is a denial here too: a value that this command does not know, or none at all, ends
+//! with the exit code of a denial.
+
+use serde::Serialize;
+
+use super::{
+    Exit, Failure, Format, Output,
+    client::{Client, ClientSettings},
+    output::printable,
+};
+use crate::proto::{CheckRequest, CheckResponse, Decision, DecisionReason};
+
+#[derive(Serialize)]
+struct Answer {
+    decision: String,
+    reason: String,
+    consistency_token: String,
+}
+
+/// Asks, and prints the answer.
+///
+/// # Errors
+/// What the server says against the question, or that it cannot be asked.
+pub async fn run(
+    settings: &ClientSettings,
+    account: String,
+    subject: String,
+    permission: String,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    let client = Client::connect(settings).await?;
+    let question = CheckRequest { account, subject, permission, consistency: None };
+    let answer = client.answer(client.authorization().check(client.request(question.clone()))).await?;
+    print(settings.format, &question, &answer, output)?;
+    Ok(if is_allowed(&answer) { Exit::Ok } else { Exit::No })
+}
+
+fn is_allowed(answer: &CheckResponse) -> bool {
+    answer.decision == Decision::Allow as i32
+}
+
+fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output: &mut Output) -> Result<(), Failure> {
+    if format != Format::Table {
+        let decision = Decision::try_from(answer.decision);
+        let answer = Answer {
+            decision: decision.map_or_else(|_| answer.decision.to_string(), |known| known.as_str_name().to_owned()),
+            reason: reason_name(answer.reason),
+            consistency_token: answer.consistency_token.clone(),
+        };
+        return output.value(&answer, format);
+    }
+    let reason = reason_name(answer.reason);
+    let reason = printable(reason.strip_prefix("DECISION_REASON_").unwrap_or(&reason));
+    let is_allowed = is_allowed(answer);
+    let word = output.colored(if is_allowed { "ALLOW" } else { "DENY" }, is_allowed);
+    output.write(format!("{word}  {reason}\n").as_bytes())?;
+
+    let CheckRequest { account, subject, permission, .. } = question;
+    let may = if is_allowed { "may" } else { "may not" };
+    output.line(&format!("{subject} {may} {permission} in {account}: {}", explain(answer.reason)))?;
+    match DecisionReason::try_from(answer.reason) {
+        Ok(DecisionReason::NoRoleGrants) => {
+            output.line(&format!("to see what its roles give: rolecall permissions {subject} --account {account}"))
+        }
+        Ok(DecisionReason::FeatureNotEntitled) => output.line(&format!(
+            "to see the features of the account: rolecall export {account}; its catalog says which one the permission \
+             belongs to"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The name of a reason as in the API; a reason that only a newer server knows is its number.
+pub fn reason_name(reason: i32) -> String {
+    DecisionReason::try_from(reason).map_or_else(|_| reason.to_string(), |known| known.as_str_name().to_owned())
+}
+
+/// A reason as the end of a sentence.
+pub fn explain(reason: i32) -> &'static str {
+    match DecisionReason::try_from(reason) {
+        Ok(DecisionReason::Allowed) => "one of its roles contains the permission",
+        Ok(DecisionReason::AccountSuspended) => "the account is suspended, so nobody in it may do anything",
+        Ok(DecisionReason::SubjectUnknown) => "the account has no such user",
+        Ok(DecisionReason::SubjectNotActive) => "the user is invited or suspended, not active",
+        Ok(DecisionReason::NoRoleGrants) => {
+            "none of its roles, held directly or through a team, contains the permission"
+        }
+        Ok(DecisionReason::FeatureNotEntitled) => {
+            "a role contains the permission, but the account is not entitled to the feature that it belongs to"
+        }
+        Ok(DecisionReason::Unspecified) => "the server gave no reason",
+        Err(_) => "the server gave a reason that this version does not know",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::tests::pages;
+
+    fn printed(format: Format, decision: i32, reason: i32) -> String {
+        let question = CheckRequest {
+            account: "accounts/demo".to_owned(),
+            subject: "users/ana".to_owned(),
+            permission: "reports.view".to_owned(),
+            consistency: None,
+        };
+        let answer = CheckResponse { decision, reason, consistency_token: "t".to_owned() };
+        let (mut output, page, _) = pages();
+        print(format, &question, &answer, &mut output).unwrap();
+        page.text()
+    }
+
+    #[test]
+    fn only_an_allow_is_an_allow() {
+        for decision in [-1, 0, 2, 3, i32::MAX] {
+            let answer = CheckResponse { decision, reason: DecisionReason::Allowed as i32, ..CheckResponse::default() };
+            assert!(!is_allowed(&answer), "{decision}");
+            assert!(printed(Format::Table, decision, 1).starts_with("DENY  "), "{decision}");
+        }
+        assert!(
+            printed(Format::Table, 1, 1).starts_with("ALLOW  ALLOWED\nusers/ana may reports.view in accounts/demo: ")
+        );
+    }
+
+    #[test]
+    fn a_denial_that_can_be_mended_says_where_to_look() {
+        assert!(printed(Format::Table, 2, 5).contains("rolecall permissions users/ana --account accounts/demo"));
+        assert!(printed(Format::Table, 2, 6).contains("rolecall export accounts/demo"));
+    }
+
+    #[test]
+    fn programs_get_the_names_of_the_api() {
+        let json: serde_json::Value = serde_json::from_str(&printed(Format::Json, 2, 5)).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "decision": "DECISION_DENY", "reason": "DECISION_REASON_NO_ROLE_GRANTS", "consistency_token": "t"
+            })
+        );
+        assert_eq!(
+            printed(Format::Yaml, 9, 99),
+            "decision: \"9\"\nreason: \"99\"\nconsistency_token: t\n",
+            "a value of a newer server is its number, as text"
+        );
+    }
+}

@@ -1,0 +1,414 @@
+//! The command line: everything but `serve` is a client of the public API, and knows no more than any other client.
+//!
+//! [`parse`] turns arguments and variables into an [`Invocation`]; a [`ClientCommand`] then asks a server and prints
+//! the answer through [`Output`], the only place that prints. How commands end is in [`exit`]. Nothing here may use the
+//! store, the cache, the engine or the service.
+
+mod apply;
+mod check;
+mod client;
+pub mod exit;
+mod export;
+mod health;
+mod kind;
+mod output;
+mod permissions;
+mod upload;
+
+use std::{ffi::OsString, io, path::PathBuf, time::Duration};
+
+use clap::{
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::NonEmptyStringValueParser, parser::ValueSource,
+};
+use clap_complete::Shell;
+use serde::Serialize;
+
+use self::client::{Address, ClientSettings};
+pub use self::{
+    exit::{Exit, Failure},
+    output::{Format, Output},
+};
+use crate::config::{Listed, Reader, ServeArgs, ServeSettings, parse_duration};
+
+/// Answers one question for other services: may this user do this, here, now?
+#[derive(Debug, Parser)]
+#[command(name = "rolecall", version, after_help = exit::EXIT_CODES, arg_required_else_help = true)]
+struct Cli {
+    #[command(flatten)]
+    client: ClientArgs,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Asking a server")]
+struct ClientArgs {
+    /// The server to ask: http://HOST:PORT or unix:PATH
+    #[arg(
+        long,
+        global = true,
+        env = "ROLECALL_ADDRESS",
+        value_name = "ADDRESS",
+        default_value = "http://127.0.0.1:50051"
+    )]
+    address: OsString,
+
+    /// How long connecting may take, and each call [default: 5s; apply and export: as long as they take]
+    #[arg(long, global = true, env = "ROLECALL_TIMEOUT", value_name = "DURATION")]
+    timeout: Option<OsString>,
+
+    /// How to print answers; tables are plain text if no terminal shows them
+    #[arg(
+        short, long, global = true, env = "ROLECALL_OUTPUT", value_name = "FORMAT", default_value = "table",
+        value_parser = Listed(&["table", "json", "yaml"])
+    )]
+    output: OsString,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<ServeArgs>),
+
+    /// Make a catalog or an account equal to a YAML or JSON file; what the file does not have is deleted
+    Apply {
+        /// The file; "-" reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+
+    /// Write a catalog or an account as a YAML file that can be applied again
+    Export {
+        /// catalogs/ID or accounts/ID
+        #[arg(value_name = "NAME", value_parser = export::Name::parse)]
+        name: export::Name,
+
+        /// Write to this file instead of standard output; it is replaced only once all has come
+        #[arg(long, value_name = "FILE")]
+        output_file: Option<PathBuf>,
+    },
+
+    /// Ask whether a user may do something
+    #[command(after_help = "Exit codes: 0 allowed, 1 denied; the others are listed by `rolecall --help`")]
+    Check {
+        /// The user: users/ana, or just ana
+        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
+        subject: String,
+
+        /// The id of a permission, such as reports.detailed.view
+        #[arg(value_name = "PERMISSION", value_parser = NonEmptyStringValueParser::new())]
+        permission: String,
+
+        #[command(flatten)]
+        within: AccountArgs,
+    },
+
+    /// List everything that a user may do, and through which roles and teams
+    Permissions {
+        /// The user: users/ana, or just ana
+        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
+        subject: String,
+
+        #[command(flatten)]
+        within: AccountArgs,
+    },
+
+    /// Exit with 0 if the server is serving, with 1 if not; prints nothing unless it fails
+    Healthcheck {
+        /// Ask about one gRPC service, such as rolecall.v1.AuthorizationService
+        #[arg(long, value_name = "NAME", default_value = "")]
+        service: String,
+    },
+
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+
+    /// Print the version
+    Version,
+}
+
+#[derive(Args, Debug)]
+struct AccountArgs {
+    /// The account: accounts/demo, or just demo
+    #[arg(long, env = "ROLECALL_ACCOUNT", value_name = "ACCOUNT")]
+    account: OsString,
+}
+
+/// What a command line asks for.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run the server.
+    Serve(ServeSettings),
+    /// Run a command that asks a server, or needs none.
+    Client(ClientCommand),
+    /// Show a text (help, or what is wrong with the command line) and end.
+    Show(Box<clap::Error>),
+}
+
+/// A command other than `serve`, with everything checked that can be checked without a server.
+#[derive(Debug)]
+pub struct ClientCommand {
+    settings: ClientSettings,
+    task: Task,
+}
+
+#[derive(Debug)]
+enum Task {
+    Apply { file: PathBuf },
+    Export { name: export::Name, output_file: Option<PathBuf> },
+    Check { account: String, subject: String, permission: String },
+    Permissions { account: String, subject: String },
+    Healthcheck { service: String },
+    Completion(Shell),
+    Version,
+}
+
+/// Understands a command line and the variables beside it.
+///
+/// # Errors
+/// [`Exit::Usage`] with every setting that is wrong. What clap itself finds is no error here: [`show`] it.
+pub fn parse<I>(arguments: I) -> Result<Invocation, Failure>
+where
+    I: IntoIterator<Item = OsString>,
+{
+    let parsed = Cli::command().try_get_matches_from(arguments).and_then(|matches| {
+        let cli = Cli::from_arg_matches(&matches)?;
+        Ok((cli, matches))
+    });
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Ok(Invocation::Show(Box::new(error))),
+    };
+    let own = matches.subcommand().map_or(&matches, |(_, own)| own);
+    let is_flag = |id: &str| own.value_source(id) == Some(ValueSource::CommandLine);
+
+    if let Command::Serve(serve) = &cli.command {
+        // Easily mistaken for --listen, and then the server would be somewhere else than expected.
+        return match ["address", "timeout", "output"].into_iter().find(|id| is_flag(id)) {
+            Some(id) => Err(Failure::new(Exit::Usage, format!("--{id} is for commands that ask a server"))
+                .with_next("see `rolecall serve --help`, and --listen for the address to serve on")),
+            None => Ok(Invocation::Serve(serve.resolve(own)?)),
+        };
+    }
+    if matches!(cli.command, Command::Export { .. }) && is_flag("output") {
+        return Err(Failure::new(Exit::Usage, "--output changes nothing: export always writes YAML")
+            .with_next("leave it out; to write to a file, give --output-file FILE"));
+    }
+    // clap hands global arguments down, so those of the subcommand say where each value came from.
+    let mut reader = Reader::new(own);
+    let address = reader.read("address", &cli.client.address, Address::parse);
+    let given = cli.client.timeout.as_deref();
+    let timeout = given.and_then(|given| reader.read("timeout", given, parse_timeout));
+    let format = reader.read("output", &cli.client.output, parse_format);
+    let task = cli.command.into_task(&mut reader);
+    reader.finish()?;
+    match (address, format, task) {
+        (Some(address), Some(format), Some(task)) => {
+            Ok(Invocation::Client(ClientCommand { settings: ClientSettings { address, timeout, format }, task }))
+        }
+        // Not reached: what is missing has been complained about.
+        _ => Err(Failure::new(Exit::Usage, "the command line is not understood; see `rolecall --help`")),
+    }
+}
+
+impl Command {
+    fn into_task(self, reader: &mut Reader<'_>) -> Option<Task> {
+        Some(match self {
+            Self::Apply { file } => Task::Apply { file },
+            Self::Export { name, output_file } => Task::Export { name, output_file },
+            Self::Check { subject, permission, within } => {
+                Task::Check { account: within.read(reader)?, subject: user_name(&subject), permission }
+            }
+            Self::Permissions { subject, within } => {
+                Task::Permissions { account: within.read(reader)?, subject: user_name(&subject) }
+            }
+            Self::Healthcheck { service } => Task::Healthcheck { service },
+            Self::Completion { shell } => Task::Completion(shell),
+            Self::Version => Task::Version,
+            Self::Serve(_) => return None,
+        })
+    }
+}
+
+impl AccountArgs {
+    fn read(&self, reader: &mut Reader<'_>) -> Option<String> {
+        reader.read("account", &self.account, |account| match account {
+            "" => Err("expected an account: accounts/demo, or just demo".to_owned()),
+            name if name.contains('/') => Ok(name.to_owned()),
+            id => Ok(format!("accounts/{id}")),
+        })
+    }
+}
+
+/// The server checks the rest, as it does for every client.
+fn user_name(subject: &str) -> String {
+    if subject.contains('/') { subject.to_owned() } else { format!("users/{subject}") }
+}
+
+fn parse_format(text: &str) -> Result<Format, String> {
+    match text {
+        "table" => Ok(Format::Table),
+        "json" => Ok(Format::Json),
+        "yaml" => Ok(Format::Yaml),
+        _ => Err("expected table, json or yaml".to_owned()),
+    }
+}
+
+fn parse_timeout(text: &str) -> Result<Duration, String> {
+    parse_duration(text, Duration::from_millis(1)..=Duration::from_hours(24))
+}
+
+/// Shows what clap has to say: help on standard output, mistakes on standard error.
+pub fn show(text: &clap::Error) -> Exit {
+    match text.print() {
+        _ if text.use_stderr() => Exit::Usage,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Output,
+        _ => Exit::Ok,
+    }
+}
+
+impl ClientCommand {
+    /// Runs the command to its end and prints what came of it.
+    pub fn run(self, output: &mut Output) -> Exit {
+        let is_healthcheck = matches!(self.task, Task::Healthcheck { .. });
+        let ended = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Exit::Internal, format!("cannot start: {error}")))
+            .and_then(|runtime| runtime.block_on(self.task.run(&self.settings, output)))
+            .and_then(|exit| output.flush().map(|()| exit));
+        match ended {
+            Ok(exit) => exit,
+            Err(failure) => {
+                output.fail(&failure);
+                // Probes know healthy and unhealthy, nothing else.
+                if is_healthcheck { Exit::No } else { failure.exit }
+            }
+        }
+    }
+}
+
+impl Task {
+    async fn run(self, settings: &ClientSettings, output: &mut Output) -> Result<Exit, Failure> {
+        match self {
+            Self::Apply { file } => apply::run(settings, &file, output).await,
+            Self::Export { name, output_file } => export::run(settings, &name, output_file.as_deref(), output).await,
+            Self::Check { account, subject, permission } => {
+                check::run(settings, account, subject, permission, output).await
+            }
+            Self::Permissions { account, subject } => permissions::run(settings, account, subject, output).await,
+            Self::Healthcheck { service } => health::run(settings, service).await,
+            Self::Completion(shell) => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "rolecall", &mut script);
+                output.write(&script).map(|()| Exit::Ok)
+            }
+            Self::Version => print_version(settings.format, output).map(|()| Exit::Ok),
+        }
+    }
+}
+
+fn print_version(format: Format, output: &mut Output) -> Result<(), Failure> {
+    #[derive(Serialize)]
+    struct Version {
+        version: &'static str,
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    match format {
+        Format::Table => output.line(&format!("rolecall {version}")),
+        Format::Json | Format::Yaml => output.value(&Version { version }, format),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Invocation, Failure> {
+        parse(line.split(' ').map(OsString::from))
+    }
+
+    #[track_caller]
+    fn client(line: &str) -> ClientCommand {
+        match parsed(line) {
+            Ok(Invocation::Client(command)) => command,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn names_may_be_short() {
+        for line in [
+            "rolecall check --account demo ana reports.view",
+            "rolecall check users/ana reports.view --account accounts/demo",
+        ] {
+            match client(line).task {
+                Task::Check { account, subject, permission } => {
+                    assert_eq!(
+                        [account.as_str(), subject.as_str(), permission.as_str()],
+                        ["accounts/demo", "users/ana", "reports.view"]
+                    );
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn flags_of_every_command_stand_before_or_after_it() {
+        for line in [
+            "rolecall --timeout 2s -o json --address unix:s permissions ana --account demo",
+            "rolecall permissions ana --account demo --timeout 2s -o json --address unix:s",
+        ] {
+            let settings = client(line).settings;
+            assert_eq!(settings.timeout, Some(Duration::from_secs(2)), "{line}");
+            assert_eq!(settings.format, Format::Json, "{line}");
+            assert_eq!(settings.address, Address::parse("unix:s").unwrap(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_a_matter_of_usage() {
+        for line in [
+            "rolecall check ana reports.view --account demo --timeout 0s -o xml --address https://x:1",
+            "rolecall serve --address http://127.0.0.1:1",
+            "rolecall serve --listen 0.0.0.0:50051",
+            "rolecall export accounts/demo -o json",
+            "rolecall permissions ana --account=",
+        ] {
+            assert_eq!(parsed(line).unwrap_err().exit, Exit::Usage, "{line}");
+        }
+        for line in [
+            "rolecall",
+            "rolecall chekc",
+            "rolecall check --frobnicate",
+            "rolecall export demo",
+            "rolecall completion tcl",
+            "rolecall check ana reports.view --account",
+        ] {
+            match parsed(line).unwrap() {
+                Invocation::Show(text) => assert!(text.use_stderr(), "{line}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_bad_setting_is_told_in_one_go() {
+        let line = "rolecall check ana p.v --account= --timeout 5 -o xml --address https://x:1";
+        let failure = parsed(line).unwrap_err();
+        assert!(failure.message.starts_with("--address https://x:1: expected"), "{failure:?}");
+        assert_eq!(failure.details.len(), 3, "{failure:?}");
+        assert!(failure.details[0].starts_with("--timeout 5: expected"), "{failure:?}");
+    }
+}
