@@ -5,6 +5,16 @@
 //! [`Change`] is appended and applied as it is. Read [`ChangeLog`] and [`Store`] first; [`open`](fn@open) puts both
 //! together in a data directory.
 
+mod catalog_codec;
+mod digest;
+mod key_codec;
+mod record_codec;
+
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+mod proto {
+    include!(concat!(env!("OUT_DIR"), "/rolecall.storage.v1.rs"));
+}
+
 use std::{path::PathBuf, time::Duration};
 
 use thiserror::Error;
