@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, key_codec::encode_key, record_codec::encode_record};
+use super::{Digest, Head, key_codec::encode_key, record_codec::encode_record};
 use crate::model::{Change, Revision};
 
 fn lanes(hash: &[u8]) -> [u64; 4] {
@@ -99,5 +99,18 @@ impl Digest {
     /// The digest that [`Self::to_bytes`] gave.
     pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
         Self(lanes(bytes))
+    }
+}
+
+impl Head {
+    /// The head after a change. Cost: linear in the change.
+    #[must_use]
+    pub fn after(self, change: &Change) -> Self {
+        Self {
+            revision: change.revision,
+            digest: self.digest.after(change),
+            next_number: change.next_number,
+            time: change.time,
+        }
     }
 }

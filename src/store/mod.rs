@@ -5,15 +5,32 @@
 //! [`Change`] is appended and applied as it is. Read [`ChangeLog`] and [`Store`] first; [`open`](fn@open) puts both
 //! together in a data directory.
 
+mod bytes;
 mod catalog_codec;
 mod digest;
+mod files;
+mod history;
+mod journal;
 mod key_codec;
+mod memory;
+mod open;
 mod record_codec;
+mod sled_store;
+mod snapshot;
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod recovery_tests;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 mod proto {
     include!(concat!(env!("OUT_DIR"), "/rolecall.storage.v1.rs"));
 }
+
+pub use journal::{DiskGuard, FileJournal, JournalMark, JournalOptions};
+pub use memory::{MemoryLog, MemoryStore};
+pub use open::{OpenOptions, OpenReport, Opened, PruneReport, open};
+pub use sled_store::SledStore;
 
 use std::{path::PathBuf, time::Duration};
 
