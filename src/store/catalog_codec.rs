@@ -134,7 +134,10 @@ pub(super) fn from_proto(catalog: proto::Catalog) -> Result<Catalog, StoreError>
             id: id(&permission.id, PermissionId::new)?,
             description: permission.description,
             section: SectionIndex(position(permission.section, section_count)?),
-            feature: permission.feature.map(|feature| position(feature, feature_count).map(FeatureIndex)).transpose()?,
+            feature: permission
+                .feature
+                .map(|feature| position(feature, feature_count).map(FeatureIndex))
+                .transpose()?,
             api_scopes: positions(permission.api_scopes, scope_count, ApiScopeIndex)?,
             internal: permission.internal,
             deprecated: permission.deprecated,

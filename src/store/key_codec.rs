@@ -192,7 +192,9 @@ mod tests {
         let mut keys: Vec<_> = numbers
             .iter()
             .flat_map(|&a| numbers.iter().map(move |&b| (a, b)))
-            .flat_map(|(a, b)| ["a", "ab", "b", "~", "A.b:c"].into_iter().flat_map(move |id| every_key(a, b, a ^ b, id)))
+            .flat_map(|(a, b)| {
+                ["a", "ab", "b", "~", "A.b:c"].into_iter().flat_map(move |id| every_key(a, b, a ^ b, id))
+            })
             .collect();
         keys.sort();
         keys.dedup();
@@ -241,32 +243,29 @@ mod tests {
         same(KeyRange::Roles(account), &|k| of(k) && matches!(k, Key::Role { .. }));
         same(KeyRange::RoleNames(account), &|k| of(k) && matches!(k, Key::RoleName { .. }));
         same(KeyRange::AccountMemberships(account), &|k| of(k) && matches!(k, Key::Membership { .. }));
-        same(
-            KeyRange::Memberships { account, user: one },
-            &|k| of(k) && matches!(k, Key::Membership { user, .. } if *user == one),
-        );
+        same(KeyRange::Memberships { account, user: one }, &|k| {
+            of(k) && matches!(k, Key::Membership { user, .. } if *user == one)
+        });
         same(KeyRange::AccountMembers(account), &|k| of(k) && matches!(k, Key::Member { .. }));
-        same(
-            KeyRange::Members { account, team: one },
-            &|k| of(k) && matches!(k, Key::Member { team, .. } if *team == one),
-        );
+        same(KeyRange::Members { account, team: one }, &|k| {
+            of(k) && matches!(k, Key::Member { team, .. } if *team == one)
+        });
         same(KeyRange::Bindings(account), &|k| of(k) && matches!(k, Key::Binding { .. }));
         same(KeyRange::AccountHolderBindings(account), &|k| of(k) && matches!(k, Key::HolderBinding { .. }));
-        same(
-            KeyRange::HolderBindings { account, holder: one },
-            &|k| of(k) && matches!(k, Key::HolderBinding { holder, .. } if *holder == one),
-        );
+        same(KeyRange::HolderBindings { account, holder: one }, &|k| {
+            of(k) && matches!(k, Key::HolderBinding { holder, .. } if *holder == one)
+        });
         same(KeyRange::AccountRoleBindings(account), &|k| of(k) && matches!(k, Key::RoleBinding { .. }));
-        same(
-            KeyRange::RoleBindings { account, role: one },
-            &|k| of(k) && matches!(k, Key::RoleBinding { role, .. } if *role == one),
-        );
+        same(KeyRange::RoleBindings { account, role: one }, &|k| {
+            of(k) && matches!(k, Key::RoleBinding { role, .. } if *role == one)
+        });
         same(KeyRange::Retired, &|k| matches!(k, Key::Retired(_)));
     }
 
     #[test]
     fn bytes_that_are_no_key_are_an_error() {
-        for bad in [&[][..], &[0], &[99, 1], &[1, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 1, 9], &[2], b"\x02a/b", b"\x02a\0"] {
+        for bad in [&[][..], &[0], &[99, 1], &[1, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 1, 9], &[2], b"\x02a/b", b"\x02a\0"]
+        {
             assert!(matches!(decode_key(bad), Err(StoreError::DamagedState(_))), "{bad:?}");
         }
     }

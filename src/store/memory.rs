@@ -114,7 +114,8 @@ impl Store for MemoryStore {
 
     fn recompute_digest(&self) -> Result<Digest, StoreError> {
         let state = self.state();
-        let current = state.records.iter().filter_map(|(key, versions)| Some((key, version(versions, state.head.revision)?)));
+        let current =
+            state.records.iter().filter_map(|(key, versions)| Some((key, version(versions, state.head.revision)?)));
         Ok(current.fold(Digest::default(), |sum, (key, record)| {
             sum.plus(state_row(key, record.revision, &encode_record(&record.value)))
         }))

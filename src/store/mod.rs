@@ -7,6 +7,8 @@
 
 mod bytes;
 mod catalog_codec;
+#[cfg(test)]
+mod conformance;
 mod digest;
 mod files;
 mod history;
@@ -15,12 +17,10 @@ mod key_codec;
 mod memory;
 mod open;
 mod record_codec;
-mod sled_store;
-mod snapshot;
-#[cfg(test)]
-mod conformance;
 #[cfg(test)]
 mod recovery_tests;
+mod sled_store;
+mod snapshot;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 mod proto {
@@ -198,8 +198,10 @@ pub trait ChangeLog: Send + Sync + 'static {
     /// stable storage. `digest` is the state's digest after the last of them.
     ///
     /// # Errors
-    /// [`StoreError::HeadMoved`] if the head is another: nothing was written. Any other error: the outcome is unknown,
-    /// and every later append fails with [`StoreError::Stopped`].
+    /// [`StoreError::HeadMoved`] if the head is another, [`StoreError::DiskNearlyFull`], and
+    /// [`StoreError::DamagedState`] if the revisions do not follow one another or the digest is not that of the changes:
+    /// nothing was written, and the next append may succeed. Any other error: the outcome is unknown, and every later
+    /// append fails with [`StoreError::Stopped`].
     fn append(&self, expected: Revision, changes: &[Change], digest: Digest) -> Result<(), StoreError>;
 
     /// How far it has come.

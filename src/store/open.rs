@@ -295,7 +295,8 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 /// The number of the store; makes an empty directory a store. The `FORMAT` file comes last, so that with it there is
 /// always a journal.
 fn identify(paths: &Paths, report: &mut OpenReport) -> Result<u64, StoreError> {
-    let damaged = |what: &str| StoreError::DamagedJournal { path: paths.format.clone(), offset: 0, what: what.to_owned() };
+    let damaged =
+        |what: &str| StoreError::DamagedJournal { path: paths.format.clone(), offset: 0, what: what.to_owned() };
     if let Some(bytes) = files::read_if_there(&paths.format)? {
         let text = String::from_utf8_lossy(&bytes);
         let mut words = text.split_ascii_whitespace();
@@ -437,12 +438,7 @@ fn check_no_gap(paths: &Paths, store: &SledStore, log: &FileJournal) -> Result<(
 }
 
 /// Applies what the state does not have yet, and checks that it is then what the journal says.
-fn catch_up(
-    store: &SledStore,
-    log: &FileJournal,
-    verify: bool,
-    report: &mut OpenReport,
-) -> Result<(), StoreError> {
+fn catch_up(store: &SledStore, log: &FileJournal, verify: bool, report: &mut OpenReport) -> Result<(), StoreError> {
     loop {
         let changes = log.read(store.head().revision, REPLAY_BATCH)?;
         if changes.is_empty() {

@@ -8,9 +8,9 @@ use prost::Message as _;
 
 use super::{StoreError, catalog_codec, key_codec, proto};
 use crate::model::{
-    AccountId, AccountRecord, AccountState, Actor, BindingRecord, Change, CountsRecord, Holder, InvalidId, Kind, Number,
-    ProfileRecord, Record, RecordChange, RetiredRecord, Revision, RoleId, RoleRecord, Stamped, TeamId, TeamRecord,
-    Timestamp, UserId, UserRecord, UserState,
+    AccountId, AccountRecord, AccountState, Actor, BindingRecord, Change, CountsRecord, Holder, InvalidId, Kind,
+    Number, ProfileRecord, Record, RecordChange, RetiredRecord, Revision, RoleId, RoleRecord, Stamped, TeamId,
+    TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
 /// How a damaged record is reported.

@@ -138,14 +138,7 @@ fn write_blocks(
     blocks.output.get_ref().sync_all().map_err(at(&temporary))
 }
 
-fn add_row(
-    block: Writer,
-    kind: u8,
-    key: &[u8],
-    revision: Revision,
-    replaced_at: Revision,
-    record: &[u8],
-) -> Writer {
+fn add_row(block: Writer, kind: u8, key: &[u8], revision: Revision, replaced_at: Revision, record: &[u8]) -> Writer {
     block
         .bytes(&[kind])
         .u64(revision.0)
@@ -193,7 +186,12 @@ pub(super) fn load(
             Some(FOOTER) => {
                 store.load(std::mem::take(&mut rows))?;
                 let mut footer = || {
-                    Some((reader.head()?, Digest::from_bytes(&reader.array()?), Revision(reader.u64()?), reader.array()?))
+                    Some((
+                        reader.head()?,
+                        Digest::from_bytes(&reader.array()?),
+                        Revision(reader.u64()?),
+                        reader.array()?,
+                    ))
                 };
                 let (head, history_digest, oldest, chain) =
                     footer().ok_or_else(|| damaged(path, "its last block is cut short"))?;
@@ -269,7 +267,8 @@ impl BlockReader {
             (reader.u32()? == FORMAT_VERSION && reader.u64()? == store_id).then_some(())?;
             reader.u64().map(Revision)
         };
-        let revision = header().ok_or_else(|| damaged(path, "its first block is not that of a snapshot of this store"))?;
+        let revision =
+            header().ok_or_else(|| damaged(path, "its first block is not that of a snapshot of this store"))?;
         Ok((blocks, revision))
     }
 

@@ -302,8 +302,7 @@ impl FrameReader {
 }
 
 fn decode(changes: Vec<proto::Change>, personal: &[u8]) -> Result<Vec<Change>, String> {
-    let mut personal =
-        proto::PersonalSection::decode(personal).map_err(|error| error.to_string())?.values.into_iter();
+    let mut personal = proto::PersonalSection::decode(personal).map_err(|error| error.to_string())?.values.into_iter();
     let changes: Result<Vec<_>, _> = changes
         .into_iter()
         .map(|change| record_codec::change_from_proto(change, &mut personal).map_err(|error| error.to_string()))

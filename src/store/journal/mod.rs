@@ -374,3 +374,83 @@ pub(super) fn check_append(
     }
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+    use super::{
+        super::{
+            bytes::crc,
+            conformance::{Random, Writer as Changes, journal},
+        },
+        frame::{FrameHeader, HEADER_BYTES},
+        segment::SEGMENT_HEADER_BYTES,
+        *,
+    };
+
+    #[test]
+    fn after_a_failed_write_nothing_is_written_again_and_reading_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        FileJournal::create(directory.path(), 7).unwrap();
+        let (log, _) = journal(directory.path(), Revision(0)).unwrap();
+        let mut changes = Changes::new(Random(5));
+        let first = changes.group(2, 3, 5);
+        log.append(Revision(0), &first, changes.digest).unwrap();
+        let head = log.head();
+        let path = segment_paths(directory.path()).unwrap().remove(0);
+        let good = std::mem::replace(&mut lock(&log.writer).file, File::open(&path).unwrap());
+        let next = changes.group(1, 3, 5);
+        assert!(matches!(log.append(Revision(2), &next, changes.digest), Err(StoreError::Io { .. })));
+        lock(&log.writer).file = good;
+        assert!(matches!(log.append(Revision(2), &next, changes.digest), Err(StoreError::Stopped)));
+        assert_eq!(log.head(), head);
+        assert_eq!(log.read(Revision(0), 10).unwrap(), first);
+    }
+
+    /// Alters bytes of the first frame and makes every checksum fit again, as only somebody does who knows how.
+    fn forge(path: &Path, alter: impl Fn(&FrameHeader, &mut [u8])) {
+        let mut bytes = std::fs::read(path).unwrap();
+        let (_, frame) = bytes.split_at_mut(SEGMENT_HEADER_BYTES);
+        let header = FrameHeader::decode(7, &frame[..HEADER_BYTES]).unwrap();
+        let hashed = HEADER_BYTES + header.hashed_bytes as usize;
+        let personal = hashed + header.personal_bytes as usize;
+        alter(&header, &mut frame[HEADER_BYTES..personal]);
+        let hashed_crc = crc32fast::hash(&frame[HEADER_BYTES..hashed]).to_be_bytes();
+        let personal_crc = crc32fast::hash(&frame[hashed..personal]).to_be_bytes();
+        frame[88..92].copy_from_slice(&hashed_crc);
+        frame[96..100].copy_from_slice(&personal_crc);
+        let sum = crc(7, &frame[..HEADER_BYTES - 4]).to_be_bytes();
+        frame[HEADER_BYTES - 4..HEADER_BYTES].copy_from_slice(&sum);
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn a_forged_change_breaks_the_chain_also_at_the_very_end() {
+        let directory = tempfile::tempdir().unwrap();
+        FileJournal::create(directory.path(), 7).unwrap();
+        let (log, _) = journal(directory.path(), Revision(0)).unwrap();
+        let mut changes = Changes::new(Random(5));
+        let mut has_personal = false;
+        while !has_personal {
+            changes = Changes::new(Random(changes.random.0));
+            has_personal =
+                changes.change(20, 5).records.iter().any(|record| super::super::key_codec::is_personal(&record.key));
+        }
+        log.append(Revision(0), &changes.changes, changes.digest).unwrap();
+        drop(log);
+        let path = segment_paths(directory.path()).unwrap().remove(0);
+        let good = std::fs::read(&path).unwrap();
+        let refused = |what: &str| match journal(directory.path(), Revision(0)).map(|_| ()) {
+            Err(StoreError::DamagedJournal { what: found, .. }) => assert!(found.contains(what), "{found}"),
+            other => panic!("{other:?}"),
+        };
+        forge(&path, |_, _| ());
+        assert!(journal(directory.path(), Revision(1)).is_ok(), "forging nothing changes nothing");
+        forge(&path, |header, content| content[header.hashed_bytes as usize - 1] ^= 1);
+        refused("the hash chain is broken");
+        std::fs::write(&path, &good).unwrap();
+        forge(&path, |header, content| content[header.hashed_bytes as usize + 10] ^= 1);
+        refused("a personal value is not the one that was hashed");
+    }
+}

@@ -71,8 +71,13 @@ impl Segment {
         chain: [u8; 32],
     ) -> Result<(Self, File), StoreError> {
         let path = directory.join(file_name(before.revision));
-        let header =
-            Writer::default().bytes(&SEGMENT_MAGIC).u32(FORMAT_VERSION).u64(store_id).head(&before).bytes(&chain).crc(0);
+        let header = Writer::default()
+            .bytes(&SEGMENT_MAGIC)
+            .u32(FORMAT_VERSION)
+            .u64(store_id)
+            .head(&before)
+            .bytes(&chain)
+            .crc(0);
         let temporary = files::unfinished(&path);
         let mut file =
             files::private().write(true).create(true).truncate(true).open(&temporary).map_err(at(&temporary))?;
@@ -122,7 +127,11 @@ impl Segment {
         let mut input = BufReader::with_capacity(1 << 20, file);
         let (before, chain_before) = read_header(path, &mut input, store_id, length)?;
         if path.file_name().is_none_or(|name| name != file_name(before.revision).as_str()) {
-            return Err(damaged(path, 0, format!("its content was expected under the name {}", file_name(before.revision))));
+            return Err(damaged(
+                path,
+                0,
+                format!("its content was expected under the name {}", file_name(before.revision)),
+            ));
         }
         if let Some((head, chain)) = expected
             && (head != before || chain != chain_before)
@@ -192,7 +201,13 @@ impl Segment {
             }
         }
         if segment.end < length {
-            segment.must_be_torn(segment.end, "the commit of a large change was expected", store_id, is_last, acknowledged)?;
+            segment.must_be_torn(
+                segment.end,
+                "the commit of a large change was expected",
+                store_id,
+                is_last,
+                acknowledged,
+            )?;
         }
         Ok((segment.cut(), length))
     }
@@ -372,7 +387,11 @@ fn read_header(
         });
     }
     if found_id != store_id {
-        return Err(damaged(path, 12, format!("a segment of store {store_id:016x} was expected, this is of {found_id:016x}")));
+        return Err(damaged(
+            path,
+            12,
+            format!("a segment of store {store_id:016x} was expected, this is of {found_id:016x}"),
+        ));
     }
     Ok((before, chain))
 }
