@@ -141,6 +141,10 @@ fn a_missing_segment_is_refused() {
 fn blocks_of_the_last_write_that_arrived_out_of_order_are_cut_off_together() {
     let directory = fast_directory();
     FileJournal::create(directory.path(), 7).unwrap();
+    // One segment, so that only the frames themselves can tell what had arrived.
+    let mut one_segment = options().journal;
+    one_segment.segment_bytes = 64 << 20;
+    let journal = |path: &Path, acknowledged| FileJournal::open(path, 7, acknowledged, one_segment);
     let (log, _) = journal(directory.path(), Revision(0)).unwrap();
     let mut writer = Writer::new(Random(99));
     let group = writer.group(2, 3, 5);
@@ -374,6 +378,12 @@ fn what_was_pruned_is_gone_with_a_reason_and_the_rest_can_be_rebuilt_from_a_snap
         opened.log.append(expected, &group, writer.digest).unwrap();
         opened.store.apply(&group).unwrap();
         opened.snapshot().unwrap();
+        for _ in 0..3 {
+            let expected = writer.head();
+            let group = writer.group(10, 20, 30);
+            opened.log.append(expected, &group, writer.digest).unwrap();
+            opened.store.apply(&group).unwrap();
+        }
     }
     assert_eq!(files::names(&directory.path().join("snapshots")).unwrap().len(), 2);
     assert_eq!(opened.prune(Timestamp(0)).unwrap().segments, 0, "young changes are kept");
@@ -386,12 +396,21 @@ fn what_was_pruned_is_gone_with_a_reason_and_the_rest_can_be_rebuilt_from_a_snap
     let (key, _) = writer.facts.first_key_value().map(|(key, value)| (key.clone(), value.clone())).unwrap();
     assert!(matches!(opened.store.get_at(&key, before), Err(StoreError::RevisionGone { .. })));
     writer.compare(&*opened.store, oldest);
+    let counts = |tree: &sled::Tree| {
+        let values = tree.iter().values().map(|value| value.unwrap());
+        values
+            .filter(|value| value[0] == 1)
+            .map(|value| u32::from_be_bytes(value[9..].try_into().unwrap()))
+            .sum::<u32>()
+    };
+    let needed = counts(&opened.store.state) + counts(&opened.store.history);
+    assert!(needed > 0 && opened.store.parts.len() == needed as usize, "parts of pruned values are gone");
     drop(opened);
     assert!(check_whole(directory.path(), &mut writer).rebuilt.is_none());
 
     fs::remove_dir_all(directory.path().join("state")).unwrap();
     let report = check_whole(directory.path(), &mut writer);
-    assert_eq!(report.loaded_snapshot, Some(writer.head()), "{report:?}");
+    assert_eq!(report.loaded_snapshot, Some(Revision(writer.head().0 - 30)), "{report:?}");
 
     // The newest snapshot is damaged: the one before it does.
     let newest = segments(&directory.path().join("snapshots")).pop().unwrap();
@@ -404,6 +423,7 @@ fn what_was_pruned_is_gone_with_a_reason_and_the_rest_can_be_rebuilt_from_a_snap
     assert!(report.rejected_snapshots.len() == 1 && report.loaded_snapshot.is_some(), "{report:?}");
 
     // The first segment that is left is needed.
+    assert!(segments(&directory.path().join("journal")).len() > 2);
     let first = segments(&directory.path().join("journal")).remove(0);
     let good = fs::read(&first).unwrap();
     fs::remove_file(&first).unwrap();

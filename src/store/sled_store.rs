@@ -35,7 +35,7 @@ pub struct SledStore {
     db: sled::Db,
     pub(super) state: Tree,
     pub(super) history: Tree,
-    parts: Tree,
+    pub(super) parts: Tree,
     meta: Tree,
     writer: Mutex<Writer>,
     published: RwLock<Published>,

@@ -303,12 +303,12 @@ impl FrameReader {
 
 fn decode(changes: Vec<proto::Change>, personal: &[u8]) -> Result<Vec<Change>, String> {
     let mut personal = proto::PersonalSection::decode(personal).map_err(|error| error.to_string())?.values.into_iter();
-    let changes: Result<Vec<_>, _> = changes
+    let changes = changes
         .into_iter()
         .map(|change| record_codec::change_from_proto(change, &mut personal).map_err(|error| error.to_string()))
-        .collect();
+        .collect::<Result<Vec<_>, _>>()?;
     if personal.next().is_some() {
         return Err("as many personal values as the payload refers to were expected".to_owned());
     }
-    changes
+    Ok(changes)
 }
