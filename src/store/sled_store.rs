@@ -160,8 +160,8 @@ pub(super) fn value_revision(value: &[u8]) -> Result<Revision, StoreError> {
 }
 
 impl SledStore {
-    /// Opens sled in a directory. An empty store has no head until [`Self::begin`] or [`Self::finish_load`].
-    /// Gives none if there is no readable head: the directory was never finished.
+    /// Opens sled in a directory. It takes changes only once [`Self::finish_load`] was called.
+    /// Also gives whether that ever happened: otherwise the directory was never finished.
     pub(super) fn open(directory: &Path, store_id: u64, cache_bytes: u64) -> Result<(Self, bool), StoreError> {
         let config = sled::Config::new().path(directory).cache_capacity(cache_bytes);
         let db = config.open().map_err(engine)?;
