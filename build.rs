@@ -1,37 +1,43 @@
-//! Compiles every file below `proto/` without protoc: the API and the stored records become Rust, and the descriptors
-//! (with their comments, which are the API's documentation) become what reflection serves.
+//! Compiles every `.proto` file below `proto/`, without protoc, and leaves the descriptors for reflection.
 
-use std::error::Error;
-
-#[cfg(not(feature = "server"))]
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    #[cfg(feature = "server")]
+    protos::compile()?;
     Ok(())
 }
 
 #[cfg(feature = "server")]
-fn main() -> Result<(), Box<dyn Error>> {
-    use std::{env, fs, path::PathBuf};
+mod protos {
+    use std::{
+        env, fs,
+        path::{Path, PathBuf},
+    };
 
-    println!("cargo:rerun-if-changed=proto");
-    let mut files = Vec::new();
-    let mut folders = vec![PathBuf::from("proto")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
+    const ROOT: &str = "proto";
+
+    pub(super) fn compile() -> Result<(), Box<dyn std::error::Error>> {
+        println!("cargo:rerun-if-changed={ROOT}");
+        let mut files = Vec::new();
+        collect(Path::new(ROOT), &mut files)?;
+        // Sorted, so that the output does not depend on the order of a directory listing.
+        files.sort();
+        let mut compiler = protox::Compiler::new([ROOT])?;
+        compiler.include_source_info(true).include_imports(true).open_files(&files)?;
+        let out = PathBuf::from(env::var("OUT_DIR")?);
+        fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+        tonic_prost_build::configure().build_transport(true).compile_fds(compiler.file_descriptor_set())?;
+        Ok(())
+    }
+
+    fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+        for entry in fs::read_dir(directory)? {
             let path = entry?.path();
             if path.is_dir() {
-                folders.push(path);
+                collect(&path, files)?;
             } else if path.extension().is_some_and(|extension| extension == "proto") {
                 files.push(path);
             }
         }
+        Ok(())
     }
-    files.sort();
-
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_source_info(true).include_imports(true).open_files(&files)?;
-    let descriptors = compiler.file_descriptor_set();
-    let output = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(output.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
-    tonic_prost_build::configure().build_transport(true).compile_fds(descriptors)?;
-    Ok(())
 }

@@ -5,6 +5,33 @@
 //! [`Change`] is appended and applied as it is. Read [`ChangeLog`] and [`Store`] first; [`open`](fn@open) puts both
 //! together in a data directory.
 
+mod bytes;
+mod catalog_codec;
+#[cfg(test)]
+mod conformance;
+mod digest;
+mod files;
+mod history;
+mod journal;
+mod key_codec;
+mod memory;
+mod open;
+mod record_codec;
+#[cfg(test)]
+mod recovery_tests;
+mod sled_store;
+mod snapshot;
+
+#[allow(missing_docs, clippy::all, clippy::pedantic)]
+mod proto {
+    include!(concat!(env!("OUT_DIR"), "/rolecall.storage.v1.rs"));
+}
+
+pub use journal::{DiskGuard, FileJournal, JournalMark, JournalOptions};
+pub use memory::{MemoryLog, MemoryStore};
+pub use open::{OpenOptions, OpenReport, Opened, PruneReport, open};
+pub use sled_store::SledStore;
+
 use std::{path::PathBuf, time::Duration};
 
 use thiserror::Error;
@@ -171,8 +198,10 @@ pub trait ChangeLog: Send + Sync + 'static {
     /// stable storage. `digest` is the state's digest after the last of them.
     ///
     /// # Errors
-    /// [`StoreError::HeadMoved`] if the head is another: nothing was written. Any other error: the outcome is unknown,
-    /// and every later append fails with [`StoreError::Stopped`].
+    /// [`StoreError::HeadMoved`] if the head is another, [`StoreError::DiskNearlyFull`], and
+    /// [`StoreError::DamagedState`] if the revisions do not follow one another or the digest is not that of the changes:
+    /// nothing was written, and the next append may succeed. Any other error: the outcome is unknown, and every later
+    /// append fails with [`StoreError::Stopped`].
     fn append(&self, expected: Revision, changes: &[Change], digest: Digest) -> Result<(), StoreError>;
 
     /// How far it has come.

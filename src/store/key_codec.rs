@@ -1,0 +1,272 @@
+//! [`Key`] as bytes whose order is the order of the keys, and [`KeyRange`] as a prefix of them.
+//!
+//! The first byte says which kind of key it is, then come the numbers, big-endian, and an id only as the last part: so
+//! no key can be read in two ways, and an id (which never contains a zero byte) may be followed by a zero byte and more.
+
+use super::StoreError;
+use crate::model::{AccountId, CatalogId, InvalidId, Key, KeyRange, Number, RoleId, TeamId, UserId};
+
+mod tag {
+    pub(super) const CATALOG: u8 = 1;
+    pub(super) const CATALOG_NAME: u8 = 2;
+    pub(super) const ACCOUNT: u8 = 3;
+    pub(super) const ACCOUNT_NAME: u8 = 4;
+    pub(super) const CATALOG_ACCOUNT: u8 = 5;
+    pub(super) const COUNTS: u8 = 6;
+    pub(super) const USER: u8 = 7;
+    pub(super) const USER_NAME: u8 = 8;
+    pub(super) const PROFILE: u8 = 9;
+    pub(super) const TEAM: u8 = 10;
+    pub(super) const TEAM_NAME: u8 = 11;
+    pub(super) const ROLE: u8 = 12;
+    pub(super) const ROLE_NAME: u8 = 13;
+    pub(super) const MEMBERSHIP: u8 = 14;
+    pub(super) const MEMBER: u8 = 15;
+    pub(super) const BINDING: u8 = 16;
+    pub(super) const HOLDER_BINDING: u8 = 17;
+    pub(super) const ROLE_BINDING: u8 = 18;
+    pub(super) const RETIRED: u8 = 19;
+}
+
+fn join(tag: u8, numbers: &[Number], id: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(1 + numbers.len() * 8 + id.len());
+    bytes.push(tag);
+    for number in numbers {
+        bytes.extend_from_slice(&number.0.to_be_bytes());
+    }
+    bytes.extend_from_slice(id.as_bytes());
+    bytes
+}
+
+/// The bytes of a key. Cost: linear in the length of its id.
+pub(super) fn encode_key(key: &Key) -> Vec<u8> {
+    match key {
+        Key::Catalog(number) => join(tag::CATALOG, &[*number], ""),
+        Key::CatalogName(id) => join(tag::CATALOG_NAME, &[], id.as_str()),
+        Key::Account(number) => join(tag::ACCOUNT, &[*number], ""),
+        Key::AccountName(id) => join(tag::ACCOUNT_NAME, &[], id.as_str()),
+        Key::CatalogAccount { catalog, account } => join(tag::CATALOG_ACCOUNT, &[*catalog, *account], ""),
+        Key::Counts { account } => join(tag::COUNTS, &[*account], ""),
+        Key::User { account, user } => join(tag::USER, &[*account, *user], ""),
+        Key::UserName { account, id } => join(tag::USER_NAME, &[*account], id.as_str()),
+        Key::Profile { account, user } => join(tag::PROFILE, &[*account, *user], ""),
+        Key::Team { account, team } => join(tag::TEAM, &[*account, *team], ""),
+        Key::TeamName { account, id } => join(tag::TEAM_NAME, &[*account], id.as_str()),
+        Key::Role { account, role } => join(tag::ROLE, &[*account, *role], ""),
+        Key::RoleName { account, id } => join(tag::ROLE_NAME, &[*account], id.as_str()),
+        Key::Membership { account, user, team } => join(tag::MEMBERSHIP, &[*account, *user, *team], ""),
+        Key::Member { account, team, user } => join(tag::MEMBER, &[*account, *team, *user], ""),
+        Key::Binding { account, binding } => join(tag::BINDING, &[*account, *binding], ""),
+        Key::HolderBinding { account, holder, binding } => {
+            join(tag::HOLDER_BINDING, &[*account, *holder, *binding], "")
+        }
+        Key::RoleBinding { account, role, binding } => join(tag::ROLE_BINDING, &[*account, *role, *binding], ""),
+        Key::Retired(number) => join(tag::RETIRED, &[*number], ""),
+    }
+}
+
+/// The prefix that exactly the keys of a range begin with.
+pub(super) fn encode_range(range: KeyRange) -> Vec<u8> {
+    match range {
+        KeyRange::CatalogNames => join(tag::CATALOG_NAME, &[], ""),
+        KeyRange::AccountNames => join(tag::ACCOUNT_NAME, &[], ""),
+        KeyRange::CatalogAccounts(catalog) => join(tag::CATALOG_ACCOUNT, &[catalog], ""),
+        KeyRange::Users(account) => join(tag::USER, &[account], ""),
+        KeyRange::UserNames(account) => join(tag::USER_NAME, &[account], ""),
+        KeyRange::Profiles(account) => join(tag::PROFILE, &[account], ""),
+        KeyRange::Teams(account) => join(tag::TEAM, &[account], ""),
+        KeyRange::TeamNames(account) => join(tag::TEAM_NAME, &[account], ""),
+        KeyRange::Roles(account) => join(tag::ROLE, &[account], ""),
+        KeyRange::RoleNames(account) => join(tag::ROLE_NAME, &[account], ""),
+        KeyRange::AccountMemberships(account) => join(tag::MEMBERSHIP, &[account], ""),
+        KeyRange::Memberships { account, user } => join(tag::MEMBERSHIP, &[account, user], ""),
+        KeyRange::AccountMembers(account) => join(tag::MEMBER, &[account], ""),
+        KeyRange::Members { account, team } => join(tag::MEMBER, &[account, team], ""),
+        KeyRange::Bindings(account) => join(tag::BINDING, &[account], ""),
+        KeyRange::AccountHolderBindings(account) => join(tag::HOLDER_BINDING, &[account], ""),
+        KeyRange::HolderBindings { account, holder } => join(tag::HOLDER_BINDING, &[account, holder], ""),
+        KeyRange::AccountRoleBindings(account) => join(tag::ROLE_BINDING, &[account], ""),
+        KeyRange::RoleBindings { account, role } => join(tag::ROLE_BINDING, &[account, role], ""),
+        KeyRange::Retired => join(tag::RETIRED, &[], ""),
+    }
+}
+
+/// What is left of a key's bytes while it is read.
+struct Reader<'a> {
+    whole: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn bad(&self, what: &str) -> StoreError {
+        StoreError::DamagedState(format!("the key {:02x?} is not one that rolecall writes: {what}", self.whole))
+    }
+
+    fn number(&mut self) -> Result<Number, StoreError> {
+        let (number, rest) = self.rest.split_first_chunk().ok_or_else(|| self.bad("a number was expected"))?;
+        self.rest = rest;
+        Ok(Number(u64::from_be_bytes(*number)))
+    }
+
+    fn id<T>(&mut self, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, StoreError> {
+        let text = std::str::from_utf8(self.rest).map_err(|_| self.bad("an id was expected"))?;
+        let id = parse(text).map_err(|error| self.bad(&error.to_string()))?;
+        self.rest = &[];
+        Ok(id)
+    }
+}
+
+/// The key that some bytes are.
+///
+/// # Errors
+/// [`StoreError::DamagedState`] if they are none.
+pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, StoreError> {
+    let Some((&first, rest)) = bytes.split_first() else {
+        return Err(StoreError::DamagedState("a key is empty".to_owned()));
+    };
+    let mut reader = Reader { whole: bytes, rest };
+    let r = &mut reader;
+    let key = match first {
+        tag::CATALOG => Key::Catalog(r.number()?),
+        tag::CATALOG_NAME => Key::CatalogName(r.id(CatalogId::new)?),
+        tag::ACCOUNT => Key::Account(r.number()?),
+        tag::ACCOUNT_NAME => Key::AccountName(r.id(AccountId::new)?),
+        tag::CATALOG_ACCOUNT => Key::CatalogAccount { catalog: r.number()?, account: r.number()? },
+        tag::COUNTS => Key::Counts { account: r.number()? },
+        tag::USER => Key::User { account: r.number()?, user: r.number()? },
+        tag::USER_NAME => Key::UserName { account: r.number()?, id: r.id(UserId::new)? },
+        tag::PROFILE => Key::Profile { account: r.number()?, user: r.number()? },
+        tag::TEAM => Key::Team { account: r.number()?, team: r.number()? },
+        tag::TEAM_NAME => Key::TeamName { account: r.number()?, id: r.id(TeamId::new)? },
+        tag::ROLE => Key::Role { account: r.number()?, role: r.number()? },
+        tag::ROLE_NAME => Key::RoleName { account: r.number()?, id: r.id(RoleId::new)? },
+        tag::MEMBERSHIP => Key::Membership { account: r.number()?, user: r.number()?, team: r.number()? },
+        tag::MEMBER => Key::Member { account: r.number()?, team: r.number()?, user: r.number()? },
+        tag::BINDING => Key::Binding { account: r.number()?, binding: r.number()? },
+        tag::HOLDER_BINDING => Key::HolderBinding { account: r.number()?, holder: r.number()?, binding: r.number()? },
+        tag::ROLE_BINDING => Key::RoleBinding { account: r.number()?, role: r.number()?, binding: r.number()? },
+        tag::RETIRED => Key::Retired(r.number()?),
+        _ => return Err(reader.bad("the first byte is no kind of key")),
+    };
+    if reader.rest.is_empty() { Ok(key) } else { Err(reader.bad("bytes are left over")) }
+}
+
+/// Whether a key's values are personal, and so lie outside the journal's hash chain.
+pub(super) fn is_personal(key: &Key) -> bool {
+    matches!(key, Key::Profile { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+
+    fn every_key(a: u64, b: u64, c: u64, id: &str) -> Vec<Key> {
+        let (account, x, y) = (Number(a), Number(b), Number(c));
+        vec![
+            Key::Catalog(x),
+            Key::CatalogName(CatalogId::new(id).unwrap()),
+            Key::Account(account),
+            Key::AccountName(AccountId::new(id).unwrap()),
+            Key::CatalogAccount { catalog: x, account },
+            Key::Counts { account },
+            Key::User { account, user: x },
+            Key::UserName { account, id: UserId::new(id).unwrap() },
+            Key::Profile { account, user: x },
+            Key::Team { account, team: x },
+            Key::TeamName { account, id: TeamId::new(id).unwrap() },
+            Key::Role { account, role: x },
+            Key::RoleName { account, id: RoleId::new(id).unwrap() },
+            Key::Membership { account, user: x, team: y },
+            Key::Member { account, team: x, user: y },
+            Key::Binding { account, binding: x },
+            Key::HolderBinding { account, holder: x, binding: y },
+            Key::RoleBinding { account, role: x, binding: y },
+            Key::Retired(x),
+        ]
+    }
+
+    fn many_keys() -> Vec<Key> {
+        let numbers = [0, 1, 255, 256, u64::MAX];
+        let mut keys: Vec<_> = numbers
+            .iter()
+            .flat_map(|&a| numbers.iter().map(move |&b| (a, b)))
+            .flat_map(|(a, b)| {
+                ["a", "ab", "b", "~", "A.b:c"].into_iter().flat_map(move |id| every_key(a, b, a ^ b, id))
+            })
+            .collect();
+        keys.sort();
+        keys.dedup();
+        keys
+    }
+
+    #[test]
+    fn every_key_reads_back_as_itself() {
+        for key in many_keys() {
+            assert_eq!(decode_key(&encode_key(&key)).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn the_order_of_bytes_is_the_order_of_keys_also_with_a_suffix_of_zero_and_more() {
+        let keys = many_keys();
+        for pair in keys.windows(2) {
+            let (mut low, mut high) = (encode_key(&pair[0]), encode_key(&pair[1]));
+            assert!(low < high, "{pair:?}");
+            low.extend([0, 0xff, 0xff]);
+            high.extend([0, 0, 0]);
+            assert!(low < high, "{pair:?} with a suffix");
+        }
+    }
+
+    #[test]
+    fn a_range_holds_the_keys_that_it_names_and_no_others() {
+        let account = Number(256);
+        let all = many_keys();
+        let held = |range| {
+            let prefix = encode_range(range);
+            all.iter().filter(|key| encode_key(key).starts_with(&prefix)).cloned().collect::<Vec<_>>()
+        };
+        let expect = |test: &dyn Fn(&Key) -> bool| all.iter().filter(|key| test(key)).cloned().collect::<Vec<_>>();
+        let same = |range, test: &dyn Fn(&Key) -> bool| assert_eq!(held(range), expect(test), "{range:?}");
+        let of = |key: &Key| key.account() == Some(account);
+        let one = Number(1);
+        same(KeyRange::CatalogNames, &|k| matches!(k, Key::CatalogName(_)));
+        same(KeyRange::AccountNames, &|k| matches!(k, Key::AccountName(_)));
+        same(KeyRange::CatalogAccounts(one), &|k| matches!(k, Key::CatalogAccount { catalog, .. } if *catalog == one));
+        same(KeyRange::Users(account), &|k| of(k) && matches!(k, Key::User { .. }));
+        same(KeyRange::UserNames(account), &|k| of(k) && matches!(k, Key::UserName { .. }));
+        same(KeyRange::Profiles(account), &|k| of(k) && matches!(k, Key::Profile { .. }));
+        same(KeyRange::Teams(account), &|k| of(k) && matches!(k, Key::Team { .. }));
+        same(KeyRange::TeamNames(account), &|k| of(k) && matches!(k, Key::TeamName { .. }));
+        same(KeyRange::Roles(account), &|k| of(k) && matches!(k, Key::Role { .. }));
+        same(KeyRange::RoleNames(account), &|k| of(k) && matches!(k, Key::RoleName { .. }));
+        same(KeyRange::AccountMemberships(account), &|k| of(k) && matches!(k, Key::Membership { .. }));
+        same(KeyRange::Memberships { account, user: one }, &|k| {
+            of(k) && matches!(k, Key::Membership { user, .. } if *user == one)
+        });
+        same(KeyRange::AccountMembers(account), &|k| of(k) && matches!(k, Key::Member { .. }));
+        same(KeyRange::Members { account, team: one }, &|k| {
+            of(k) && matches!(k, Key::Member { team, .. } if *team == one)
+        });
+        same(KeyRange::Bindings(account), &|k| of(k) && matches!(k, Key::Binding { .. }));
+        same(KeyRange::AccountHolderBindings(account), &|k| of(k) && matches!(k, Key::HolderBinding { .. }));
+        same(KeyRange::HolderBindings { account, holder: one }, &|k| {
+            of(k) && matches!(k, Key::HolderBinding { holder, .. } if *holder == one)
+        });
+        same(KeyRange::AccountRoleBindings(account), &|k| of(k) && matches!(k, Key::RoleBinding { .. }));
+        same(KeyRange::RoleBindings { account, role: one }, &|k| {
+            of(k) && matches!(k, Key::RoleBinding { role, .. } if *role == one)
+        });
+        same(KeyRange::Retired, &|k| matches!(k, Key::Retired(_)));
+    }
+
+    #[test]
+    fn bytes_that_are_no_key_are_an_error() {
+        for bad in [&[][..], &[0], &[99, 1], &[1, 0, 0], &[1, 0, 0, 0, 0, 0, 0, 0, 1, 9], &[2], b"\x02a/b", b"\x02a\0"]
+        {
+            assert!(matches!(decode_key(bad), Err(StoreError::DamagedState(_))), "{bad:?}");
+        }
+    }
+}

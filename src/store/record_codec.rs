@@ -1,0 +1,285 @@
+//! [`Record`] and [`Change`] as protobuf, and back.
+//!
+//! Encoding is deterministic (no maps, fields in order), because digests and the hash chain are taken over the bytes.
+//! Decoding checks again what parsing checked once: ids, positions, enums. A record that cannot be read is an error,
+//! never a default. Catalogs have a file of their own, `catalog_codec`.
+
+use prost::Message as _;
+
+use super::{StoreError, catalog_codec, key_codec, proto};
+use crate::model::{
+    AccountId, AccountRecord, AccountState, Actor, BindingRecord, Change, CountsRecord, Holder, InvalidId, Kind,
+    Number, ProfileRecord, Record, RecordChange, RetiredRecord, Revision, RoleId, RoleRecord, Stamped, TeamId,
+    TeamRecord, Timestamp, UserId, UserRecord, UserState,
+};
+
+/// How a damaged record is reported.
+pub(super) fn damaged(what: impl std::fmt::Display) -> StoreError {
+    StoreError::DamagedState(format!("a record cannot be read: {what}"))
+}
+
+pub(super) fn id<T>(text: &str, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, StoreError> {
+    parse(text).map_err(damaged)
+}
+
+pub(super) fn numbers(values: &[Number]) -> Vec<u64> {
+    values.iter().map(|number| number.0).collect()
+}
+
+fn ascending(values: Vec<u64>) -> Result<Vec<Number>, StoreError> {
+    if values.is_sorted_by(|low, high| low < high) {
+        Ok(values.into_iter().map(Number).collect())
+    } else {
+        Err(damaged("a list of numbers was expected to ascend"))
+    }
+}
+
+/// The bytes of a record. Cost: linear in its size.
+pub(super) fn encode_record(record: &Record) -> Vec<u8> {
+    use proto::record::Value;
+    let value = match record {
+        Record::Catalog(catalog) => Value::Catalog(catalog_codec::to_proto(catalog)),
+        Record::Account(account) => Value::Account(proto::Account {
+            id: account.id.as_str().to_owned(),
+            display_name: account.display_name.clone(),
+            catalog: account.catalog.0,
+            state: match account.state {
+                AccountState::Active => proto::AccountState::Active,
+                AccountState::Suspended => proto::AccountState::Suspended,
+            }
+            .into(),
+            features: numbers(&account.features),
+            created_ms: account.created.0,
+            updated_ms: account.updated.0,
+        }),
+        Record::Counts(counts) => Value::Counts(proto::Counts { teams: counts.teams, roles: counts.roles }),
+        Record::User(user) => Value::User(proto::User {
+            id: user.id.as_str().to_owned(),
+            state: match user.state {
+                UserState::Invited => proto::UserState::Invited,
+                UserState::Active => proto::UserState::Active,
+                UserState::Suspended => proto::UserState::Suspended,
+            }
+            .into(),
+            created_ms: user.created.0,
+            updated_ms: user.updated.0,
+        }),
+        Record::Profile(profile) => Value::Profile(proto::Profile {
+            display_name: profile.display_name.clone(),
+            username: profile.username.clone(),
+            email: profile.email.clone(),
+        }),
+        Record::Team(team) => Value::Team(proto::Team {
+            id: team.id.as_str().to_owned(),
+            display_name: team.display_name.clone(),
+            description: team.description.clone(),
+            created_ms: team.created.0,
+            updated_ms: team.updated.0,
+        }),
+        Record::Role(role) => Value::Role(proto::Role {
+            id: role.id.as_str().to_owned(),
+            display_name: role.display_name.clone(),
+            description: role.description.clone(),
+            permissions: numbers(&role.permissions),
+            created_ms: role.created.0,
+            updated_ms: role.updated.0,
+        }),
+        Record::Binding(binding) => Value::Binding(proto::Binding {
+            holder: Some(match binding.holder {
+                Holder::User(user) => proto::binding::Holder::User(user.0),
+                Holder::Team(team) => proto::binding::Holder::Team(team.0),
+            }),
+            role: binding.role.0,
+            created_ms: binding.created.0,
+        }),
+        Record::Name(number) => Value::Name(number.0),
+        Record::Present => Value::Present(proto::Present {}),
+        Record::Retired(retired) => Value::Retired(proto::Retired {
+            kind: match retired.kind {
+                Kind::Catalog => proto::Kind::Catalog,
+                Kind::Account => proto::Kind::Account,
+                Kind::User => proto::Kind::User,
+                Kind::Team => proto::Kind::Team,
+                Kind::Role => proto::Kind::Role,
+                Kind::Binding => proto::Kind::Binding,
+            }
+            .into(),
+            account: retired.account.map(|number| number.0),
+        }),
+    };
+    proto::Record { value: Some(value) }.encode_to_vec()
+}
+
+/// The record that some bytes are. Cost: linear in their number.
+///
+/// # Errors
+/// [`StoreError::DamagedState`] if they are none.
+pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
+    use proto::record::Value;
+    let value = proto::Record::decode(bytes).map_err(damaged)?.value;
+    Ok(match value.ok_or_else(|| damaged("its kind is missing or unknown"))? {
+        Value::Catalog(catalog) => Record::Catalog(Box::new(catalog_codec::from_proto(catalog)?)),
+        Value::Account(account) => Record::Account(AccountRecord {
+            state: match account.state() {
+                proto::AccountState::Active => AccountState::Active,
+                proto::AccountState::Suspended => AccountState::Suspended,
+                proto::AccountState::Unspecified => return Err(damaged("an account's state is missing or unknown")),
+            },
+            id: id(&account.id, AccountId::new)?,
+            display_name: account.display_name,
+            catalog: Number(account.catalog),
+            features: ascending(account.features)?,
+            created: Timestamp(account.created_ms),
+            updated: Timestamp(account.updated_ms),
+        }),
+        Value::Counts(counts) => Record::Counts(CountsRecord { teams: counts.teams, roles: counts.roles }),
+        Value::User(user) => Record::User(UserRecord {
+            state: match user.state() {
+                proto::UserState::Invited => UserState::Invited,
+                proto::UserState::Active => UserState::Active,
+                proto::UserState::Suspended => UserState::Suspended,
+                proto::UserState::Unspecified => return Err(damaged("a user's state is missing or unknown")),
+            },
+            id: id(&user.id, UserId::new)?,
+            created: Timestamp(user.created_ms),
+            updated: Timestamp(user.updated_ms),
+        }),
+        Value::Profile(profile) => Record::Profile(ProfileRecord {
+            display_name: profile.display_name,
+            username: profile.username,
+            email: profile.email,
+        }),
+        Value::Team(team) => Record::Team(TeamRecord {
+            id: id(&team.id, TeamId::new)?,
+            display_name: team.display_name,
+            description: team.description,
+            created: Timestamp(team.created_ms),
+            updated: Timestamp(team.updated_ms),
+        }),
+        Value::Role(role) => Record::Role(RoleRecord {
+            id: id(&role.id, RoleId::new)?,
+            display_name: role.display_name,
+            description: role.description,
+            permissions: ascending(role.permissions)?,
+            created: Timestamp(role.created_ms),
+            updated: Timestamp(role.updated_ms),
+        }),
+        Value::Binding(binding) => Record::Binding(BindingRecord {
+            holder: match binding.holder {
+                Some(proto::binding::Holder::User(user)) => Holder::User(Number(user)),
+                Some(proto::binding::Holder::Team(team)) => Holder::Team(Number(team)),
+                None => return Err(damaged("a binding's holder is missing or unknown")),
+            },
+            role: Number(binding.role),
+            created: Timestamp(binding.created_ms),
+        }),
+        Value::Name(number) => Record::Name(Number(number)),
+        Value::Present(proto::Present {}) => Record::Present,
+        Value::Retired(retired) => Record::Retired(RetiredRecord {
+            kind: match retired.kind() {
+                proto::Kind::Catalog => Kind::Catalog,
+                proto::Kind::Account => Kind::Account,
+                proto::Kind::User => Kind::User,
+                proto::Kind::Team => Kind::Team,
+                proto::Kind::Role => Kind::Role,
+                proto::Kind::Binding => Kind::Binding,
+                proto::Kind::Unspecified => return Err(damaged("a retired thing's kind is missing or unknown")),
+            },
+            account: retired.account.map(Number),
+        }),
+    })
+}
+
+/// A change for the journal: what is hashed, and what is personal. `salt` gives 16 random bytes for each personal
+/// value. Cost: linear in the change.
+pub(super) fn change_to_proto(
+    change: &Change,
+    personal: &mut Vec<proto::PersonalValue>,
+    salt: &mut dyn FnMut() -> Result<[u8; 16], StoreError>,
+) -> Result<proto::Change, StoreError> {
+    use proto::record_value::Content;
+    let mut value = |key, revision, record| -> Result<proto::RecordValue, StoreError> {
+        let record = encode_record(record);
+        let content = if key_codec::is_personal(key) {
+            let salt = salt()?.to_vec();
+            let content = Content::PersonalHash(personal_hash(&salt, &record));
+            personal.push(proto::PersonalValue { salt, record });
+            content
+        } else {
+            Content::Record(record)
+        };
+        Ok(proto::RecordValue { revision, content: Some(content) })
+    };
+    let mut records = Vec::with_capacity(change.records.len());
+    for RecordChange { key, before, after } in &change.records {
+        records.push(proto::RecordChange {
+            key: key_codec::encode_key(key),
+            before: before.as_ref().map(|before| value(key, before.revision.0, &before.value)).transpose()?,
+            after: after.as_ref().map(|after| value(key, 0, after)).transpose()?,
+        });
+    }
+    let actor = match change.actor {
+        Actor::LocalOperator => proto::actor::Actor::LocalOperator(proto::actor::LocalOperator {}),
+        Actor::Server => proto::actor::Actor::Server(proto::actor::Server {}),
+    };
+    Ok(proto::Change {
+        revision: change.revision.0,
+        time_ms: change.time.0,
+        actor: Some(proto::Actor { actor: Some(actor) }),
+        method: change.method.clone(),
+        next_number: change.next_number,
+        records,
+    })
+}
+
+/// The change that [`change_to_proto`] took apart. Takes the personal values that it needs from `personal`, and checks
+/// each against its hash.
+///
+/// # Errors
+/// [`StoreError::DamagedState`] if it cannot be read or a personal value is not the one that was hashed.
+pub(super) fn change_from_proto(
+    change: proto::Change,
+    personal: &mut impl Iterator<Item = proto::PersonalValue>,
+) -> Result<Change, StoreError> {
+    use proto::record_value::Content;
+    let mut value = |value: proto::RecordValue| match value.content {
+        Some(Content::Record(record)) => Ok((value.revision, decode_record(&record)?)),
+        Some(Content::PersonalHash(hash)) => {
+            let next = personal.next().ok_or_else(|| damaged("a personal value is missing"))?;
+            if personal_hash(&next.salt, &next.record) != hash {
+                return Err(damaged("a personal value is not the one that was hashed"));
+            }
+            Ok((value.revision, decode_record(&next.record)?))
+        }
+        None => Err(damaged("a value's content is missing or unknown")),
+    };
+    let mut records = Vec::with_capacity(change.records.len());
+    for record in change.records {
+        let before = record.before.map(&mut value).transpose()?;
+        let after = record.after.map(&mut value).transpose()?;
+        records.push(RecordChange {
+            key: key_codec::decode_key(&record.key)?,
+            before: before.map(|(revision, value)| Stamped { revision: Revision(revision), value }),
+            after: after.map(|(_, value)| value),
+        });
+    }
+    let actor = match change.actor.and_then(|actor| actor.actor) {
+        Some(proto::actor::Actor::LocalOperator(proto::actor::LocalOperator {})) => Actor::LocalOperator,
+        Some(proto::actor::Actor::Server(proto::actor::Server {})) => Actor::Server,
+        None => return Err(damaged("a change's actor is missing or unknown")),
+    };
+    Ok(Change {
+        revision: Revision(change.revision),
+        time: Timestamp(change.time_ms),
+        actor,
+        method: change.method,
+        next_number: change.next_number,
+        records,
+    })
+}
+
+fn personal_hash(salt: &[u8], record: &[u8]) -> Vec<u8> {
+    use sha2::{Digest as _, Sha256};
+    // The salt has a fixed length, so that the two cannot be told apart in more than one way.
+    Sha256::new().chain_update(salt).chain_update(record).finalize().to_vec()
+}

@@ -1,0 +1,482 @@
+//! The state on sled: current records, the before-images of what was replaced, and how far both have come.
+//!
+//! Four trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
+//! replaced it -> value. `parts`: what does not fit into a value of sled, under key, zero byte, the revision that wrote
+//! it, position; an old part is never rewritten, so a reader never meets half of two values. `meta`: one row.
+//! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use sled::{Batch, IVec, Transactional as _, Tree, transaction::TransactionError};
+
+use super::{
+    Digest, Head, Store, StoreError, View,
+    bytes::{Reader, Writer as Layout, checked},
+    digest::{history_row, state_row},
+    files, history,
+    key_codec::{decode_key, encode_key, encode_range},
+    record_codec::{decode_record, encode_record},
+};
+use crate::model::{Change, Key, KeyRange, Record, RecordChange, Revision, Stamped};
+
+/// sled keeps larger values in files of their own, a second path that is not as safe.
+const VALUE_BYTES: usize = 3584;
+/// A transaction holds at most so many records; larger changes take several.
+const TRANSACTION_RECORDS: usize = 1000;
+const META_KEY: &[u8] = b"meta";
+const META_VERSION: u32 = 1;
+
+/// The state on sled.
+pub struct SledStore {
+    directory: PathBuf,
+    db: sled::Db,
+    pub(super) state: Tree,
+    pub(super) history: Tree,
+    pub(super) parts: Tree,
+    meta: Tree,
+    writer: Mutex<Writer>,
+    published: RwLock<Published>,
+}
+
+struct Writer {
+    meta: Meta,
+    stopped: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Published {
+    head: Head,
+    oldest: Revision,
+}
+
+/// The one row of `meta`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meta {
+    pub store_id: u64,
+    pub head: Head,
+    /// The sum over all before-images.
+    pub history_digest: Digest,
+    /// The oldest revision that can be read.
+    pub oldest: Revision,
+    /// A large change that has been begun and must be applied again; 0: none.
+    pub applying: Revision,
+}
+
+impl Meta {
+    fn encode(&self) -> Vec<u8> {
+        Layout::default()
+            .u32(META_VERSION)
+            .u64(self.store_id)
+            .head(&self.head)
+            .bytes(&self.history_digest.to_bytes())
+            .u64(self.oldest.0)
+            .u64(self.applying.0)
+            .crc(self.store_id)
+    }
+
+    fn decode(store_id: u64, bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader(checked(store_id, bytes)?);
+        (reader.u32()? == META_VERSION).then_some(())?;
+        Some(Self {
+            store_id: reader.u64()?,
+            head: reader.head()?,
+            history_digest: Digest::from_bytes(&reader.array()?),
+            oldest: Revision(reader.u64()?),
+            applying: Revision(reader.u64()?),
+        })
+    }
+}
+
+/// One row with its bytes: the current one, or the one of an earlier revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub key: Vec<u8>,
+    pub revision: Revision,
+    pub record: Vec<u8>,
+}
+
+/// Rows that are written together.
+#[derive(Default)]
+pub(super) struct Rows {
+    state: Batch,
+    history: Batch,
+    parts: Batch,
+    pub count: usize,
+}
+
+impl Rows {
+    pub(super) fn put_state(&mut self, key: &[u8], revision: Revision, record: &[u8]) {
+        let value = self.value(key, revision, record);
+        self.state.insert(key, value);
+        self.count += 1;
+    }
+
+    pub(super) fn put_history(&mut self, key: &[u8], revision: Revision, replaced_at: Revision, record: &[u8]) {
+        let value = self.value(key, revision, record);
+        self.history.insert(suffixed(key, replaced_at), value);
+        self.count += 1;
+    }
+
+    fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
+        if record.len() <= VALUE_BYTES {
+            return Layout::default().bytes(&[0]).u64(revision.0).bytes(record).0;
+        }
+        let mut count = 0;
+        for part in record.chunks(VALUE_BYTES) {
+            self.parts.insert(part_key(key, revision, count), part);
+            count += 1;
+        }
+        Layout::default().bytes(&[1]).u64(revision.0).u32(count).0
+    }
+}
+
+/// A key with a revision behind it; sorts as the keys do, then by revision.
+pub(super) fn suffixed(key: &[u8], revision: Revision) -> Vec<u8> {
+    Layout::default().bytes(key).bytes(&[0]).u64(revision.0).0
+}
+
+fn part_key(key: &[u8], revision: Revision, position: u32) -> Vec<u8> {
+    Layout(suffixed(key, revision)).u32(position).0
+}
+
+pub(super) fn engine(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Io(source) => StoreError::Io { path: "state".into(), source },
+        other => StoreError::Engine(other.to_string()),
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::DamagedState(what.to_owned())
+}
+
+/// The revision that a stored value begins with.
+pub(super) fn value_revision(value: &[u8]) -> Result<Revision, StoreError> {
+    let mut reader = Reader(value);
+    reader.u8().and_then(|_| reader.u64()).map(Revision).ok_or_else(|| damaged("a stored value is cut short"))
+}
+
+impl SledStore {
+    /// Opens sled in a directory. It takes changes only once [`Self::finish_load`] was called.
+    /// Also gives whether that ever happened: otherwise the directory was never finished.
+    pub(super) fn open(directory: &Path, store_id: u64, cache_bytes: u64) -> Result<(Self, bool), StoreError> {
+        let config = sled::Config::new().path(directory).cache_capacity(cache_bytes);
+        let db = config.open().map_err(engine)?;
+        let tree = |name: &str| db.open_tree(name).map_err(engine);
+        let (state, history, parts, meta) = (tree("state")?, tree("history")?, tree("parts")?, tree("meta")?);
+        let row = meta.get(META_KEY).map_err(engine)?;
+        let known = row.as_ref().and_then(|row| Meta::decode(store_id, row));
+        let is_whole = known.is_some();
+        let known = known.unwrap_or(Meta { store_id, ..Meta::default() });
+        let store = Self {
+            directory: directory.to_owned(),
+            db,
+            state,
+            history,
+            parts,
+            meta,
+            writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
+            published: RwLock::new(Published { head: known.head, oldest: known.oldest }),
+        };
+        Ok((store, is_whole))
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // `stopped` is set while anything is half done, so a poisoned lock tells nothing more.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, meta: &Meta) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) =
+            Published { head: meta.head, oldest: meta.oldest };
+    }
+
+    fn published(&self) -> Published {
+        *self.published.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The row of `meta` as it is now.
+    pub(super) fn meta(&self) -> Meta {
+        self.writer().meta
+    }
+
+    /// Adds rows to a store that is being rebuilt, in no transaction. Cost: linear in them.
+    pub(super) fn load(&self, rows: Rows) -> Result<(), StoreError> {
+        self.parts.apply_batch(rows.parts).map_err(engine)?;
+        self.state.apply_batch(rows.state).map_err(engine)?;
+        self.history.apply_batch(rows.history).map_err(engine)
+    }
+
+    /// Makes what was loaded a store: only now does a start take it for one.
+    pub(super) fn finish_load(&self, meta: Meta) -> Result<(), StoreError> {
+        self.sync()?;
+        let mut writer = self.writer();
+        self.meta.insert(META_KEY, meta.encode()).map_err(engine)?;
+        writer.meta = meta;
+        writer.stopped = false;
+        self.publish(&meta);
+        Ok(())
+    }
+
+    /// Brings everything to stable storage. sled's own flush does not reach that far.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.db.flush().map_err(engine)?;
+        files::sync_tree(&self.directory)
+    }
+
+    /// Lets nothing more be applied.
+    pub(super) fn stop(&self) {
+        self.writer().stopped = true;
+    }
+
+    fn commit(&self, rows: &Rows, meta: &Meta) -> Result<(), StoreError> {
+        let row = meta.encode();
+        (&self.state, &self.history, &self.parts, &self.meta)
+            .transaction(|(state, history, parts, meta)| {
+                state.apply_batch(&rows.state)?;
+                history.apply_batch(&rows.history)?;
+                parts.apply_batch(&rows.parts)?;
+                meta.insert(META_KEY, row.as_slice())?;
+                Ok(())
+            })
+            .map_err(|error: TransactionError<()>| match error {
+                TransactionError::Storage(error) => engine(error),
+                TransactionError::Abort(()) => StoreError::Engine("a transaction was aborted".to_owned()),
+            })
+    }
+
+    fn apply_all(&self, writer: &mut Writer, changes: &[&Change]) -> Result<(), StoreError> {
+        let mut rows = Rows::default();
+        let mut meta = writer.meta;
+        let mut records = 0;
+        for change in changes {
+            if records > 0 && records + change.records.len() > TRANSACTION_RECORDS {
+                self.finish(writer, &std::mem::take(&mut rows), meta)?;
+                records = 0;
+            }
+            if change.records.len() > TRANSACTION_RECORDS {
+                // Begun but not finished, the head stays, and the next start applies the change again from its journal.
+                self.commit(&Rows::default(), &Meta { applying: change.revision, ..meta })?;
+                let mut chunks = change.records.chunks(TRANSACTION_RECORDS).peekable();
+                while let Some(chunk) = chunks.next() {
+                    let mut rows = Rows::default();
+                    add_records(&mut rows, &mut meta, change, chunk);
+                    if chunks.peek().is_some() {
+                        let unfinished = Meta { applying: change.revision, ..writer.meta };
+                        self.commit(&rows, &unfinished)?;
+                    } else {
+                        meta.head = meta.head.after(change);
+                        self.finish(writer, &rows, meta)?;
+                    }
+                }
+            } else {
+                add_records(&mut rows, &mut meta, change, &change.records);
+                meta.head = meta.head.after(change);
+                records += change.records.len().max(1);
+            }
+        }
+        if records > 0 { self.finish(writer, &rows, meta) } else { Ok(()) }
+    }
+
+    fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
+        let meta = Meta { applying: Revision(0), ..meta };
+        self.commit(rows, &meta)?;
+        writer.meta = meta;
+        self.publish(&meta);
+        Ok(())
+    }
+
+    /// A stored value as a row.
+    pub(super) fn row(&self, key: &[u8], value: &[u8]) -> Result<Row, StoreError> {
+        let mut reader = Reader(value);
+        let (Some(kind), Some(revision)) = (reader.u8(), reader.u64().map(Revision)) else {
+            return Err(damaged("a stored value is cut short"));
+        };
+        let record = match (kind, reader.0.len()) {
+            (0, _) => reader.0.to_vec(),
+            (1, 4) => {
+                let mut record = Vec::new();
+                for position in 0..reader.u32().unwrap_or_default() {
+                    let part = self.parts.get(part_key(key, revision, position)).map_err(engine)?;
+                    record.extend_from_slice(&part.ok_or_else(|| damaged("a part of a large record is missing"))?);
+                }
+                record
+            }
+            _ => return Err(damaged("a stored value is of no known kind")),
+        };
+        Ok(Row { key: key.to_vec(), revision, record })
+    }
+
+    fn check_kept(&self, at: Revision) -> Result<(), StoreError> {
+        let oldest = self.oldest();
+        if at < oldest { Err(StoreError::RevisionGone { asked: at, oldest }) } else { Ok(()) }
+    }
+
+    /// Sums up all before-images afresh. Cost: linear in the history.
+    pub(super) fn recompute_history_digest(&self) -> Result<Digest, StoreError> {
+        let mut sum = Digest::default();
+        for item in &self.history {
+            let (stored, value) = item.map_err(engine)?;
+            let (key, replaced_at) = history::split(&stored)?;
+            let row = self.row(key, &value)?;
+            sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
+        }
+        Ok(sum)
+    }
+
+    /// Forgets the before-images that only revisions before `oldest` need, a bounded batch at a time. Gives their
+    /// number. Cost: linear in the history.
+    pub(super) fn prune(&self, oldest: Revision) -> Result<usize, StoreError> {
+        {
+            let mut writer = self.writer();
+            if writer.stopped {
+                return Err(StoreError::Stopped);
+            }
+            // First nobody may ask for it any more; then it goes.
+            let meta = Meta { oldest: writer.meta.oldest.max(oldest), ..writer.meta };
+            self.finish(&mut writer, &Rows::default(), meta)?;
+        }
+        let mut count = 0;
+        let mut from = Vec::new();
+        loop {
+            let mut rows = Rows::default();
+            let mut sum = Digest::default();
+            let mut seen = 0;
+            for item in self.history.range(std::mem::take(&mut from)..).take(TRANSACTION_RECORDS) {
+                let (stored, value) = item.map_err(engine)?;
+                seen += 1;
+                // The next batch begins right behind it.
+                from = [&stored, &[0][..]].concat();
+                let (key, replaced_at) = history::split(&stored)?;
+                if replaced_at <= oldest {
+                    let row = self.row(key, &value)?;
+                    sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
+                    for position in 0..row.record.len().div_ceil(VALUE_BYTES) {
+                        if row.record.len() > VALUE_BYTES {
+                            rows.parts.remove(part_key(key, row.revision, u32::try_from(position).unwrap_or(u32::MAX)));
+                        }
+                    }
+                    rows.history.remove(stored);
+                    rows.count += 1;
+                }
+            }
+            if rows.count > 0 {
+                let mut writer = self.writer();
+                if writer.stopped {
+                    return Err(StoreError::Stopped);
+                }
+                let meta = Meta { history_digest: writer.meta.history_digest.minus(sum), ..writer.meta };
+                self.finish(&mut writer, &rows, meta)?;
+                count += rows.count;
+            }
+            if seen < TRANSACTION_RECORDS {
+                return Ok(count);
+            }
+        }
+    }
+}
+
+fn add_records(rows: &mut Rows, meta: &mut Meta, change: &Change, records: &[RecordChange]) {
+    for RecordChange { key, before, after } in records {
+        let key = encode_key(key);
+        if let Some(before) = before {
+            let record = encode_record(&before.value);
+            rows.put_history(&key, before.revision, change.revision, &record);
+            let row = history_row(&key, before.revision, change.revision, &record);
+            meta.history_digest = meta.history_digest.plus(row);
+        }
+        match after {
+            Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
+            None => rows.state.remove(key),
+        }
+    }
+}
+
+fn decoded(row: &Row) -> Result<Stamped<Record>, StoreError> {
+    Ok(Stamped { revision: row.revision, value: decode_record(&row.record)? })
+}
+
+fn decoded_rows(rows: Vec<Row>) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+    rows.iter().map(|row| Ok((decode_key(&row.key)?, decoded(row)?))).collect()
+}
+
+impl View for SledStore {
+    fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
+        let key = encode_key(key);
+        let value: Option<IVec> = self.state.get(&key).map_err(engine)?;
+        value.map(|value| decoded(&self.row(&key, &value)?)).transpose()
+    }
+
+    fn scan(
+        &self,
+        range: KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+        let prefix = encode_range(range);
+        let rows = self.state.range(history::from(&prefix, after.map(encode_key)));
+        let rows = rows.take(limit).map(|item| item.map_err(engine));
+        let rows = rows.take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
+        decoded_rows(rows.map(|item| item.and_then(|(key, value)| self.row(&key, &value))).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Store for SledStore {
+    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        if writer.stopped {
+            return Err(StoreError::Stopped);
+        }
+        let head = writer.meta.head.revision;
+        let new: Vec<_> = changes.iter().filter(|change| change.revision > head).collect();
+        if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
+            return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));
+        }
+        writer.stopped = true;
+        let applied = self.apply_all(&mut writer, &new);
+        writer.stopped = applied.is_err();
+        applied
+    }
+
+    fn head(&self) -> Head {
+        self.published().head
+    }
+
+    fn get_at(&self, key: &Key, at: Revision) -> Result<Option<Stamped<Record>>, StoreError> {
+        self.check_kept(at)?;
+        let row = self.row_at(&encode_key(key), at);
+        // What was read is right only if nothing of it was pruned in the meantime; and a failure may be just that.
+        self.check_kept(at)?;
+        row?.map(|row| decoded(&row)).transpose()
+    }
+
+    fn scan_at(
+        &self,
+        range: KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+        at: Revision,
+    ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+        self.check_kept(at)?;
+        let rows = self.rows_at(&encode_range(range), after.map(encode_key), limit, at);
+        self.check_kept(at)?;
+        decoded_rows(rows?)
+    }
+
+    fn oldest(&self) -> Revision {
+        self.published().oldest
+    }
+
+    fn recompute_digest(&self) -> Result<Digest, StoreError> {
+        let mut sum = Digest::default();
+        for item in &self.state {
+            let (key, value) = item.map_err(engine)?;
+            let row = self.row(&key, &value)?;
+            sum = sum.plus(state_row(&key, row.revision, &row.record));
+        }
+        Ok(sum)
+    }
+}
