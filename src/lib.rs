@@ -17,9 +17,15 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod files;
 #[cfg(feature = "server")]
+pub mod presets;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "server")]
 pub mod service;
 #[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
+pub mod telemetry;
 
 /// The messages and services of the public API, generated from `proto/rolecall/v1`.
 #[cfg(feature = "server")]

@@ -6,6 +6,8 @@ use std::{env, process::ExitCode};
 use rolecall::{
     cli::{self, Exit, Failure, Invocation, Output},
     config::ServeSettings,
+    server::{self, Running, ServeError},
+    store::StoreError,
 };
 use rustix::{fs::Mode, process::umask};
 
@@ -27,13 +29,30 @@ fn serve(settings: ServeSettings) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Internal, format!("cannot start: {error}")))?;
-    runtime.block_on(run(settings))?;
+    let program = env::args().next().unwrap_or_else(|| "rolecall".to_owned());
+    let ready = |running: &Running| {
+        let Some(commands) = running.to_try(&program) else { return };
+        let mut output = Output::standard();
+        // A closed standard output is no reason not to serve.
+        let _ = output.line("The demo is ready. In another terminal, try:");
+        for command in commands {
+            let _ = output.line(&format!("\n  {command}"));
+        }
+        let _ = output.line("\nCtrl-C stops it, and its data goes with it.").and_then(|()| output.flush());
+    };
+    runtime.block_on(server::run(settings, ready)).map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
     Ok(Exit::Ok)
 }
 
-// STAND-IN for `rolecall::server::run`: delete it, and call that in `serve` with its error mapped to an exit code.
-#[rustfmt::skip]
-async fn run(_: ServeSettings) -> Result<(), Failure> { Err(Failure::new(Exit::Internal, "serve is not built yet")) }
+/// The exit code of a server that failed.
+fn exit_of(error: &ServeError) -> Exit {
+    match error {
+        ServeError::Store(StoreError::Locked { .. }) | ServeError::Listen { .. } => Exit::Unavailable,
+        ServeError::Store(StoreError::DamagedJournal { .. } | StoreError::UnknownFormat { .. }) => Exit::Data,
+        ServeError::Store(StoreError::Io { .. }) | ServeError::Write { .. } => Exit::Output,
+        _ => Exit::Internal,
+    }
+}
 
 fn fail(failure: &Failure, output: &mut Output) -> Exit {
     output.fail(failure);

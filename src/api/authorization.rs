@@ -2,12 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{
-    Api, MAX_CHECK_BYTES, MAX_LIST_BYTES, convert, limit_size,
-    parse::Fields,
-    status,
-    tokens::PageToken,
-};
+use super::{Api, MAX_CHECK_BYTES, MAX_LIST_BYTES, convert, limit_size, parse::Fields, status, tokens::PageToken};
 use crate::{
     model::{AccountId, PermissionId, UserId},
     proto::{

@@ -2,12 +2,11 @@
 
 use crate::{
     model::{
-        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, TeamId, UserId, UserState,
+        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, TeamId, UserId,
+        UserState,
     },
     proto,
-    service::{
-        ErrorReason, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, RoleName, ServiceError, Violation,
-    },
+    service::{ErrorReason, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, RoleName, ServiceError, Violation},
 };
 
 /// The longest display name, username or email address, in bytes.
@@ -111,8 +110,11 @@ impl Fields {
         if text.starts_with("catalogs/") {
             self.wrong(
                 field,
-                format!("{} is a role of a catalog, which changes only with its catalog; a custom role, \
-                         \"accounts/{{account}}/roles/{{role}}\", is expected", shown(text)),
+                format!(
+                    "{} is a role of a catalog, which changes only with its catalog; a custom role, \
+                         \"accounts/{{account}}/roles/{{role}}\", is expected",
+                    shown(text)
+                ),
             );
             return None;
         }
@@ -152,7 +154,10 @@ impl Fields {
             Some(("users", id)) => self.id(field, id, UserId::new).map(HolderName::User),
             Some(("teams", id)) => self.id(field, id, TeamId::new).map(HolderName::Team),
             _ => {
-                self.wrong(field, format!("{} was given; \"users/{{user}}\" or \"teams/{{team}}\" is expected", shown(text)));
+                self.wrong(
+                    field,
+                    format!("{} was given; \"users/{{user}}\" or \"teams/{{team}}\" is expected", shown(text)),
+                );
                 None
             }
         }
@@ -182,12 +187,7 @@ impl Fields {
     }
 
     /// A list of ids.
-    pub(super) fn ids<T>(
-        &mut self,
-        field: &str,
-        texts: &[String],
-        new: fn(&str) -> Result<T, InvalidId>,
-    ) -> Vec<T> {
+    pub(super) fn ids<T>(&mut self, field: &str, texts: &[String], new: fn(&str) -> Result<T, InvalidId>) -> Vec<T> {
         let mut ids = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             match new(text) {
@@ -238,7 +238,10 @@ impl Fields {
         if text.len() > maximum {
             self.wrong(field, format!("{} bytes were given; the maximum is {maximum}", text.len()));
         } else if text.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
-            self.wrong(field, format!("{} was given; no control characters but tab and newline are expected", shown(&text)));
+            self.wrong(
+                field,
+                format!("{} was given; no control characters but tab and newline are expected", shown(&text)),
+            );
         }
         text
     }

@@ -27,7 +27,8 @@ pub(super) fn code(kind: StatusKind) -> Code {
 impl From<ServiceError> for Status {
     fn from(error: ServiceError) -> Self {
         let mut details = ErrorDetails::new();
-        let metadata = error.metadata.iter().map(|(name, value)| ((*name).to_owned(), cut(value, 512))).collect();
+        let metadata: std::collections::HashMap<String, String> =
+            error.metadata.iter().map(|(name, value)| ((*name).to_owned(), cut(value, 512))).collect();
         details.set_error_info(error.reason.name(), "rolecall", metadata);
         let mut room = MAX_DETAIL_BYTES;
         for (index, violation) in error.violations.iter().enumerate() {

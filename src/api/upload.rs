@@ -104,7 +104,8 @@ pub(super) async fn refuse<T>(
         }
     }
     let count = count + problems.more();
-    let message = format!("the file has {count} {}; nothing was changed", if count == 1 { "problem" } else { "problems" });
+    let message =
+        format!("the file has {count} {}; nothing was changed", if count == 1 { "problem" } else { "problems" });
     let error = ServiceError::new(ErrorReason::FileInvalid, message).with("problems", count.to_string());
     // The first few once more, for who looks at the status alone.
     let violations = problems.iter().take(10).map(|problem| crate::service::Violation {

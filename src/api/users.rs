@@ -149,8 +149,7 @@ impl UserService for Api {
         let name = fields.user("name", &request.name);
         let (account, id) = fields.done(name)?;
         let at = self.read_at(request.consistency.as_ref())?;
-        let (roles, revision) =
-            self.service.list_user_roles(account.clone(), id, request.show_internal, at).await?;
+        let (roles, revision) = self.service.list_user_roles(account.clone(), id, request.show_internal, at).await?;
         let roles = roles.into_iter().map(|held| UserRole {
             role: convert::role_name(&held.role),
             display_name: held.display_name,

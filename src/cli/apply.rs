@@ -12,9 +12,9 @@ use tonic::{Request, Status};
 use super::{
     Exit, Failure, Format, Output,
     client::{Client, ClientSettings},
-    kind::FileKind,
     upload::Upload,
 };
+use crate::files::FileKind;
 use crate::proto::{
     AppliedChange, ApplyAccountRequest, ApplyCatalogRequest, FileProblem, applied_change::Action,
     apply_account_response::Event as AccountEvent, apply_catalog_response::Event as CatalogEvent,
@@ -92,14 +92,22 @@ async fn send(client: &Client, upload: Upload, outcome: &mut Outcome) -> Result<
     let call = async {
         match kind {
             FileKind::Catalog => {
-                let chunks = Request::new(chunks.map(|chunk| ApplyCatalogRequest { chunk }));
+                let chunks = Request::new(
+                    chunks
+                        .map(|chunk| ApplyCatalogRequest { chunk, last: false })
+                        .chain(end(ApplyCatalogRequest { chunk: Vec::new(), last: true })),
+                );
                 let mut events = client.catalogs().apply_catalog(chunks).await?.into_inner();
                 while let Some(answer) = events.message().await? {
                     outcome.note(answer.event.map(Event::from));
                 }
             }
             FileKind::Account => {
-                let chunks = Request::new(chunks.map(|chunk| ApplyAccountRequest { chunk }));
+                let chunks = Request::new(
+                    chunks
+                        .map(|chunk| ApplyAccountRequest { chunk, last: false })
+                        .chain(end(ApplyAccountRequest { chunk: Vec::new(), last: true })),
+                );
                 let mut events = client.accounts().apply_account(chunks).await?.into_inner();
                 while let Some(answer) = events.message().await? {
                     outcome.note(answer.event.map(Event::from));
@@ -113,6 +121,11 @@ async fn send(client: &Client, upload: Upload, outcome: &mut Outcome) -> Result<
         Ok(failure) = failure => Err(failure),
         ended = call => Ok(ended?),
     }
+}
+
+/// The message that says that the file was whole. The stream of pieces ends only if it was.
+fn end<T: Send + 'static>(message: T) -> impl futures_util::Stream<Item = T> + Send + 'static {
+    futures_util::stream::iter([message])
 }
 
 impl Outcome {

@@ -10,7 +10,6 @@ mod client;
 pub mod exit;
 mod export;
 mod health;
-mod kind;
 mod output;
 mod permissions;
 mod upload;

@@ -1,10 +1,8 @@
 //! Sends a file to a server piece by piece.
 //!
-//! A stream of requests that simply ends is a whole file to the server, and what a file does not have is deleted. So
-//! the stream here ends only when the end of the file was read; if anything goes wrong before that, it never ends. The
-//! caller, who is told, must then end the process without another await: a server of the tonic library takes a call
-//! that is cancelled in good order for a whole file too, and a connection that breaks for an error. Start with
-//! [`Upload::open`].
+//! What a file does not have is deleted, so half a file must never be taken for a whole one. The stream here ends only
+//! when the end of the file was read, and the caller then says so to the server; if anything goes wrong before that, it
+//! never ends. Start with [`Upload::open`].
 
 use std::{
     fs::File,
@@ -18,10 +16,8 @@ use futures_util::stream::{self, Stream};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    Exit, Failure,
-    kind::{FileKind, kind_of},
-};
+use super::{Exit, Failure};
+use crate::files::{FileKind, kind_of};
 
 const CHUNK_BYTES: usize = 256 << 10;
 const HEAD_BYTES: u64 = 64 << 10;

@@ -11,7 +11,8 @@ use super::{
     catalogs::difference,
     core::Service,
     error::{ErrorReason, ServiceError},
-    facts, plan::Plan,
+    facts,
+    plan::Plan,
     roles::{insert_role, offers_custom_roles, permission_number, remove_role},
     teams::{insert_team, remove_team},
     users::{insert_user, put_profile, remove_user, set_membership},
@@ -115,7 +116,10 @@ fn apply(plan: &mut Plan<'_>, file: &AccountDefinition) -> Result<Vec<Applied>, 
     let Some(catalog_number) = catalog_number else {
         problems.add(
             file.catalog.at,
-            format_args!("catalog: there is no catalog {:?} on this server; apply it first", file.catalog.value.as_str()),
+            format_args!(
+                "catalog: there is no catalog {:?} on this server; apply it first",
+                file.catalog.value.as_str()
+            ),
         );
         return Err(Refused::Problems(problems));
     };
@@ -175,7 +179,8 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
     if let Some(role) = file.roles.first()
         && offers_custom_roles(catalog).is_err()
     {
-        problems.add(role.id.at, format_args!("roles: the catalog {:?} offers no custom roles", definition.id.as_str()));
+        problems
+            .add(role.id.at, format_args!("roles: the catalog {:?} offers no custom roles", definition.id.as_str()));
     }
     for (index, role) in file.roles.iter().enumerate() {
         for (position, permission) in role.permissions.iter().enumerate() {

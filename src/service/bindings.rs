@@ -154,7 +154,8 @@ impl Service {
                         else {
                             continue;
                         };
-                        let Some(record) = facts::get_binding(&view, &Key::Binding { account: number, binding })? else {
+                        let Some(record) = facts::get_binding(&view, &Key::Binding { account: number, binding })?
+                        else {
                             continue;
                         };
                         if role.is_some_and(|role| role != record.value.role) {
@@ -275,4 +276,3 @@ fn binding_view(
     let role = facts::role_name(account_id, catalog, &role);
     Ok(Some(BindingView { number, holder, role, created: record.created }))
 }
-

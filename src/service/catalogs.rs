@@ -56,11 +56,7 @@ impl Service {
     ///
     /// # Errors
     /// If it does not exist.
-    pub async fn get_catalog(
-        &self,
-        id: CatalogId,
-        at: ReadAt,
-    ) -> Result<(CatalogDefinition, Revision), ServiceError> {
+    pub async fn get_catalog(&self, id: CatalogId, at: ReadAt) -> Result<(CatalogDefinition, Revision), ServiceError> {
         self.read(at, move |core, view| {
             let number = facts::find_catalog(&view, &id)?;
             let catalog = super::accounts::existing_catalog(core.catalog_at(number, view.revision)?)?;
@@ -105,7 +101,9 @@ impl Service {
             let mut used_by = Vec::new();
             for (key, _) in plan.scan(KeyRange::CatalogAccounts(number), None, 11)? {
                 let Key::CatalogAccount { account, .. } = key else { continue };
-                used_by.extend(facts::get_account(plan, &Key::Account(account))?.map(|account| account.value.id.to_string()));
+                used_by.extend(
+                    facts::get_account(plan, &Key::Account(account))?.map(|account| account.value.id.to_string()),
+                );
             }
             if !used_by.is_empty() {
                 let more = if used_by.len() > 10 { " and more" } else { "" };
@@ -172,20 +170,43 @@ fn compare(old: Option<&CatalogDefinition>, new: &CatalogDefinition) -> Vec<Appl
     if !fields.is_empty() {
         changes.push(Applied { action: AppliedAction::Update, subject, detail: fields.join(", ") });
     }
-    compare_lists(&mut changes, "features", &old.features, &new.features, |each| each.id.to_string(), |one, other| {
-        if one == other { None } else { Some(String::new()) }
-    });
-    compare_lists(&mut changes, "sections", &old.sections, &new.sections, |each| each.id.to_string(), |one, other| {
-        if one == other { None } else { Some(String::new()) }
-    });
+    compare_lists(
+        &mut changes,
+        "features",
+        &old.features,
+        &new.features,
+        |each| each.id.to_string(),
+        |one, other| {
+            if one == other { None } else { Some(String::new()) }
+        },
+    );
+    compare_lists(
+        &mut changes,
+        "sections",
+        &old.sections,
+        &new.sections,
+        |each| each.id.to_string(),
+        |one, other| {
+            if one == other { None } else { Some(String::new()) }
+        },
+    );
     let scope = |catalog: &CatalogDefinition, index: crate::model::ApiScopeIndex| {
         catalog.api_scopes.get(index.position()).map(|scope| scope.id.to_string())
     };
-    compare_lists(&mut changes, "api_scopes", &old.api_scopes, &new.api_scopes, |each| each.id.to_string(), |one, other| {
-        let includes = |catalog, list: &[_]| list.iter().filter_map(|index| scope(catalog, *index)).collect::<Vec<_>>();
-        let same = one.description == other.description && includes(old, &one.includes) == includes(new, &other.includes);
-        if same { None } else { Some(String::new()) }
-    });
+    compare_lists(
+        &mut changes,
+        "api_scopes",
+        &old.api_scopes,
+        &new.api_scopes,
+        |each| each.id.to_string(),
+        |one, other| {
+            let includes =
+                |catalog, list: &[_]| list.iter().filter_map(|index| scope(catalog, *index)).collect::<Vec<_>>();
+            let same =
+                one.description == other.description && includes(old, &one.includes) == includes(new, &other.includes);
+            if same { None } else { Some(String::new()) }
+        },
+    );
     compare_lists(
         &mut changes,
         "permissions",
@@ -206,29 +227,40 @@ fn compare(old: Option<&CatalogDefinition>, new: &CatalogDefinition) -> Vec<Appl
             if shown(old, one) == shown(new, other) { None } else { Some(String::new()) }
         },
     );
-    compare_lists(&mut changes, "roles", &old.roles, &new.roles, |each| each.id.to_string(), |one, other| {
-        let listed = |catalog: &CatalogDefinition, role: &crate::model::CatalogRole| {
-            let permission = |index: &crate::model::PermissionIndex| catalog.permissions.get(index.position());
-            role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
-        };
-        let mut parts = Vec::new();
-        for (name, differs) in [
-            ("display_name", one.display_name != other.display_name),
-            ("description", one.description != other.description),
-            ("internal", one.internal != other.internal),
-        ] {
-            if differs {
-                parts.push(name.to_owned());
+    compare_lists(
+        &mut changes,
+        "roles",
+        &old.roles,
+        &new.roles,
+        |each| each.id.to_string(),
+        |one, other| {
+            let listed = |catalog: &CatalogDefinition, role: &crate::model::CatalogRole| {
+                let permission = |index: &crate::model::PermissionIndex| catalog.permissions.get(index.position());
+                role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
+            };
+            let mut parts = Vec::new();
+            for (name, differs) in [
+                ("display_name", one.display_name != other.display_name),
+                ("description", one.description != other.description),
+                ("internal", one.internal != other.internal),
+            ] {
+                if differs {
+                    parts.push(name.to_owned());
+                }
             }
-        }
-        parts.extend(difference("permissions", &listed(old, one), &listed(new, other)));
-        if parts.is_empty() { None } else { Some(parts.join(", ")) }
-    });
+            parts.extend(difference("permissions", &listed(old, one), &listed(new, other)));
+            if parts.is_empty() { None } else { Some(parts.join(", ")) }
+        },
+    );
     changes
 }
 
 /// What one list gained and lost, as `name +added -removed`; none: nothing.
-pub(super) fn difference(name: &str, old: &std::collections::BTreeSet<String>, new: &std::collections::BTreeSet<String>) -> Option<String> {
+pub(super) fn difference(
+    name: &str,
+    old: &std::collections::BTreeSet<String>,
+    new: &std::collections::BTreeSet<String>,
+) -> Option<String> {
     if old == new {
         return None;
     }

@@ -12,7 +12,9 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     error::{ErrorReason, ServiceError},
-    facts, questions::Answerable, writer,
+    facts,
+    questions::Answerable,
+    writer,
 };
 use crate::{
     cache::{CacheLimits, Interner, LoadCache, MokaMap, Patience, Stamps, TableMap},
@@ -149,10 +151,7 @@ fn compile(record: crate::model::Stamped<Box<crate::model::Catalog>>) -> Catalog
 pub(super) struct StoreView<'a>(pub(super) &'a dyn Store);
 
 impl View for StoreView<'_> {
-    fn get(
-        &self,
-        key: &Key,
-    ) -> Result<Option<crate::model::Stamped<crate::model::Record>>, crate::store::StoreError> {
+    fn get(&self, key: &Key) -> Result<Option<crate::model::Stamped<crate::model::Record>>, crate::store::StoreError> {
         self.0.get(key)
     }
 

@@ -2,10 +2,7 @@
 
 use thiserror::Error;
 
-use crate::{
-    cache::LoadError,
-    store::StoreError,
-};
+use crate::{cache::LoadError, store::StoreError};
 
 /// The kinds of errors that a caller can tell apart by their status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -212,10 +209,9 @@ impl From<LoadError<ServiceError>> for ServiceError {
     fn from(error: LoadError<ServiceError>) -> Self {
         match error {
             LoadError::Failed(error) => error,
-            LoadError::Disturbed => Self::new(
-                ErrorReason::Disturbed,
-                "writes kept changing what the answer depends on; try again",
-            ),
+            LoadError::Disturbed => {
+                Self::new(ErrorReason::Disturbed, "writes kept changing what the answer depends on; try again")
+            }
         }
     }
 }

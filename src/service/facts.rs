@@ -152,7 +152,10 @@ pub(super) fn is_internal(catalog: &CompiledCatalog, role: &RoleFacts) -> bool {
 }
 
 /// A role's entry in the catalog; none for a custom role.
-pub(super) fn catalog_role<'a>(catalog: &'a CompiledCatalog, role: &RoleFacts) -> Option<&'a crate::model::CatalogRole> {
+pub(super) fn catalog_role<'a>(
+    catalog: &'a CompiledCatalog,
+    role: &RoleFacts,
+) -> Option<&'a crate::model::CatalogRole> {
     match role.origin {
         crate::engine::RoleOrigin::Catalog { position } => catalog.catalog().definition.roles.get(position),
         crate::engine::RoleOrigin::Account => None,
@@ -204,7 +207,11 @@ pub(super) fn teams_of(
 }
 
 /// The bindings of one holder: binding and role.
-pub(super) fn bindings_of(view: &dyn View, account: Number, holder: Number) -> Result<Vec<(Number, Number)>, StoreError> {
+pub(super) fn bindings_of(
+    view: &dyn View,
+    account: Number,
+    holder: Number,
+) -> Result<Vec<(Number, Number)>, StoreError> {
     let mut bindings = Vec::new();
     for (key, value) in scan_all(view, KeyRange::HolderBindings { account, holder })? {
         if let (Key::HolderBinding { binding, .. }, Record::Name(role)) = (key, value.value) {
@@ -241,7 +248,11 @@ pub(super) fn holder_name(
     holder: Holder,
 ) -> Result<Option<super::HolderName>, StoreError> {
     Ok(match holder {
-        Holder::User(user) => get_user(view, &Key::User { account, user })?.map(|user| super::HolderName::User(user.value.id)),
-        Holder::Team(team) => get_team(view, &Key::Team { account, team })?.map(|team| super::HolderName::Team(team.value.id)),
+        Holder::User(user) => {
+            get_user(view, &Key::User { account, user })?.map(|user| super::HolderName::User(user.value.id))
+        }
+        Holder::Team(team) => {
+            get_team(view, &Key::Team { account, team })?.map(|team| super::HolderName::Team(team.value.id))
+        }
     })
 }

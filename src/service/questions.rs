@@ -84,9 +84,7 @@ impl Weighed for Answerable {
             // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
             // nothing stays within its bound too.
             Self::Subject { subject, .. } => {
-                size_of::<Self>()
-                    + subject.held.len() * size_of::<crate::engine::HeldRole>()
-                    + subject.set.bytes()
+                size_of::<Self>() + subject.held.len() * size_of::<crate::engine::HeldRole>() + subject.set.bytes()
             }
         }
     }
@@ -240,11 +238,7 @@ impl Service {
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub async fn list_permissions(
-        &self,
-        name: SubjectName<'_>,
-        at: ReadAt,
-    ) -> Result<ListedPermissions, ServiceError> {
+    pub async fn list_permissions(&self, name: SubjectName<'_>, at: ReadAt) -> Result<ListedPermissions, ServiceError> {
         let (account, _) = name.to_owned()?;
         let (listed, revision) = match at {
             ReadAt::Latest => {
@@ -436,7 +430,9 @@ fn listed(answerable: &Answerable, account: &AccountId) -> Result<Listing, Servi
                 .feature
                 .and_then(|feature| definition.features.get(feature.position()))
                 .map(|feature| feature.id.to_string()),
-            api_scopes: scopes.map(|scope| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id))).collect(),
+            api_scopes: scopes
+                .map(|scope| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id)))
+                .collect(),
             paths,
             deprecated: permission.deprecated,
         });

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     engine::CompiledCatalog,
     model::{
-        AccountId, Catalog, CatalogRole, Key, KeyRange, Kind, Number, PermissionId, Record, Revision, RoleId, RoleRecord,
-        Timestamp,
+        AccountId, Catalog, CatalogRole, Key, KeyRange, Kind, Number, PermissionId, Record, Revision, RoleId,
+        RoleRecord, Timestamp,
     },
     store::View,
 };

@@ -3,11 +3,7 @@
 //! Nothing depends on it: a deleted thing's number is never given out again, so what refers to it is void at once.
 //! Sweeping only gives the room back.
 
-use super::{
-    error::ServiceError,
-    facts,
-    plan::Plan,
-};
+use super::{error::ServiceError, facts, plan::Plan};
 use crate::{
     model::{AccountId, Change, Key, KeyRange, Kind, Number, Record, RetiredRecord, Stamped},
     store::View as _,

@@ -238,9 +238,9 @@ impl Writer {
                 self.sweeper.note(changes);
                 Ok(())
             }
-            Err(CommitError::NotDurable(error @ (StoreError::DiskNearlyFull { .. } | StoreError::HeadMoved { .. }))) => {
-                Err(error.into())
-            }
+            Err(CommitError::NotDurable(
+                error @ (StoreError::DiskNearlyFull { .. } | StoreError::HeadMoved { .. }),
+            )) => Err(error.into()),
             Err(CommitError::NotDurable(error) | CommitError::NotApplied(error)) => {
                 tracing::error!(%error, "a write failed and its outcome is unknown; writing stops until a restart");
                 self.stopped.store(true, Ordering::Relaxed);

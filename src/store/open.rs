@@ -201,6 +201,12 @@ pub fn open(directory: &Path, options: OpenOptions) -> Result<Opened, StoreError
 }
 
 impl Opened {
+    /// A number that tells this store from every other: chosen by chance when it was created.
+    #[must_use]
+    pub fn store_id(&self) -> u64 {
+        self.store_id
+    }
+
     /// Whether the journal has grown so much since the last snapshot that another one is due.
     #[must_use]
     pub fn should_snapshot(&self) -> bool {

@@ -1,0 +1,355 @@
+//! The running server: opens the data, starts the service, listens, and stops in good order.
+//!
+//! Nothing is served before the store is whole, and health says NOT_SERVING before anything is closed. Start with
+//! [`run`]; the limits that stand here are those of a connection, those of a call are in `api`.
+
+mod connections;
+mod demo;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, UnixListener},
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use tonic::{server::NamedService, transport::Server};
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use crate::{
+    api::{Api, GuardLayer},
+    cache::CacheLimits,
+    config::{DataPlace, ServeSettings},
+    proto,
+    service::{Service, ServiceError, Settings},
+    store::{self, OpenOptions, Opened, StoreError},
+    telemetry,
+};
+
+/// How often the state of writing is looked at, and whether a snapshot is due.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Why a server did not start, or did not stop in good order.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The data cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// Which one.
+        address: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The demo cannot be loaded.
+    #[error("cannot load the demo: {0}")]
+    Demo(ServiceError),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// Which one.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The process cannot do what every process can.
+    #[error("cannot start: {0}")]
+    Process(#[from] std::io::Error),
+    /// The transport failed.
+    #[error("the server failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// A server that runs.
+pub struct Running {
+    /// The TCP address, if it listens on one.
+    pub address: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<Result<(), ServeError>>,
+    health: HealthReporter,
+    service: Service,
+    opened: Arc<Opened>,
+    drain: Duration,
+    grace: Duration,
+    socket: Option<PathBuf>,
+    demo: Option<tempfile::TempDir>,
+}
+
+/// Runs a server until SIGTERM or SIGINT. `ready` is told once calls are answered.
+///
+/// # Errors
+/// [`ServeError`].
+pub async fn run(settings: ServeSettings, ready: impl FnOnce(&Running)) -> Result<(), ServeError> {
+    telemetry::start(&settings.log, settings.log_format);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = start(settings).await?;
+    ready(&running);
+    let by = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+        () = running.ended() => "a failure",
+    };
+    tracing::info!(by, "stopping");
+    running.stop().await
+}
+
+/// Starts a server; it runs until [`Running::stop`].
+///
+/// # Errors
+/// [`ServeError`]; nothing is left running then.
+pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
+    let demo = match settings.data {
+        DataPlace::Demo => Some(tempfile::Builder::new().prefix("rolecall-demo-").tempdir()?),
+        DataPlace::Directory(_) => None,
+    };
+    let directory = match (&settings.data, &demo) {
+        (DataPlace::Directory(directory), _) => directory.clone(),
+        (DataPlace::Demo, demo) => demo.as_ref().map(|demo| demo.path().to_owned()).unwrap_or_default(),
+    };
+    let shown = directory.display().to_string();
+    let opened = tokio::task::spawn_blocking(move || store::open(&directory, OpenOptions::default()))
+        .await
+        .map_err(std::io::Error::other)??;
+    let report = &opened.report;
+    tracing::info!(
+        directory = shown,
+        revision = store::Store::head(&*opened.store).revision.0,
+        clean = report.clean,
+        replayed = report.replayed,
+        "opened the data"
+    );
+    if let Some(why) = &report.rebuilt {
+        tracing::warn!(why, "the state was rebuilt from the journal");
+    }
+    if report.cut_bytes > 0 {
+        tracing::warn!(bytes = report.cut_bytes, "cut off a write that was never acknowledged");
+    }
+
+    let opened = Arc::new(opened);
+    let mut seed = [0; 8];
+    getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    let service_settings = Settings {
+        cache: CacheLimits { bytes: settings.cache_bytes, ..CacheLimits::default() },
+        seed: u64::from_ne_bytes(seed),
+        ..Settings::default()
+    };
+    let service = Service::start(Arc::clone(&opened.store) as _, Arc::clone(&opened.log) as _, service_settings)?;
+    if demo.is_some() {
+        demo::load(&service).await.map_err(ServeError::Demo)?;
+    }
+
+    let tcp = match settings.listen {
+        None => None,
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|source| ServeError::Listen { address: address.to_string(), source })?,
+        ),
+    };
+    let address = tcp.as_ref().map(TcpListener::local_addr).transpose()?;
+    let unix = match &settings.listen_unix {
+        None => None,
+        Some(path) => Some(
+            connections::bind_unix(path)
+                .await
+                .map_err(|source| ServeError::Listen { address: path.display().to_string(), source })?,
+        ),
+    };
+    let (stop, stopping) = watch::channel(false);
+    let (health, served) = serve(&service, &opened, tcp, unix, &stopping).await?;
+    let running = Running {
+        address,
+        stop,
+        served,
+        health,
+        service,
+        opened,
+        drain: settings.drain,
+        grace: settings.shutdown_grace,
+        socket: settings.listen_unix.clone(),
+        demo,
+    };
+    running.watch(stopping);
+    if let (Some(path), Some(address)) = (&settings.ready_file, address) {
+        // Written beside and renamed: whoever waits for the file finds it whole.
+        let partial = path.with_extension("partial");
+        std::fs::write(&partial, format!("{address}\n"))
+            .and_then(|()| std::fs::rename(&partial, path))
+            .map_err(|source| ServeError::Write { path: path.clone(), source })?;
+    }
+    tracing::info!(address = address.map(|address| address.to_string()), socket = ?settings.listen_unix, "ready");
+    Ok(running)
+}
+
+type Served = tokio::task::JoinHandle<Result<(), ServeError>>;
+
+/// Puts every service on the listeners.
+async fn serve(
+    service: &Service,
+    opened: &Opened,
+    tcp: Option<TcpListener>,
+    unix: Option<UnixListener>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<(HealthReporter, Served), ServeError> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    for name in SERVICES {
+        health.set_service_status(*name, ServingStatus::Serving).await;
+    }
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let api = Api::new(service.clone(), opened.store_id());
+    let router = Server::builder()
+        .max_concurrent_streams(256)
+        .http2_max_header_list_size(8 << 10)
+        .max_frame_size(16 << 10)
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(100))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .max_connection_age(connections::max_age()?)
+        .max_connection_age_grace(Duration::from_secs(30))
+        .layer(GuardLayer::default())
+        .add_service(health_service)
+        .add_service(reflection().build_v1().map_err(std::io::Error::other)?)
+        .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?)
+        .add_service(api.authorization_service())
+        .add_service(api.catalog_service())
+        .add_service(api.account_service())
+        .add_service(api.user_service())
+        .add_service(api.team_service())
+        .add_service(api.role_service())
+        .add_service(api.role_binding_service());
+    let limit = connections::Limit::default();
+    let stopped = |mut stopping: watch::Receiver<bool>| async move {
+        // An error means that the server itself is gone, which is a reason to stop too.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let over_tcp =
+        tcp.map(|listener| router.clone().serve_with_incoming_shutdown(limit.tcp(listener), stopped(stopping.clone())));
+    let over_unix =
+        unix.map(|listener| router.serve_with_incoming_shutdown(limit.unix(listener), stopped(stopping.clone())));
+    let served = tokio::spawn(async move {
+        let one = async {
+            match over_tcp {
+                Some(serving) => serving.await,
+                None => Ok(()),
+            }
+        };
+        let other = async {
+            match over_unix {
+                Some(serving) => serving.await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(one, other)?;
+        Ok(())
+    });
+    Ok((health, served))
+}
+
+/// Every service that health is told of, the whole process ("") first.
+const SERVICES: &[&str] = &[
+    "",
+    proto::authorization_service_server::AuthorizationServiceServer::<Api>::NAME,
+    proto::catalog_service_server::CatalogServiceServer::<Api>::NAME,
+    proto::account_service_server::AccountServiceServer::<Api>::NAME,
+    proto::user_service_server::UserServiceServer::<Api>::NAME,
+    proto::team_service_server::TeamServiceServer::<Api>::NAME,
+    proto::role_service_server::RoleServiceServer::<Api>::NAME,
+    proto::role_binding_service_server::RoleBindingServiceServer::<Api>::NAME,
+];
+/// How many of them, from the first, do not need writes.
+const WITHOUT_WRITES: usize = 2;
+
+impl Running {
+    /// The use cases, for tests and benchmarks in the same process.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Three commands to try, if this is a demo. `program` is how this program was started.
+    #[must_use]
+    pub fn to_try(&self, program: &str) -> Option<[String; 3]> {
+        self.demo.as_ref().map(|_| demo::commands(program, self.address, self.socket.as_deref()))
+    }
+
+    /// Waits until serving ends by itself, which it does only by a failure.
+    async fn ended(&self) {
+        let mut stopping = self.stop.subscribe();
+        loop {
+            if self.served.is_finished() {
+                return;
+            }
+            let _ = tokio::time::timeout(WATCH, stopping.changed()).await;
+        }
+    }
+
+    /// Looks after the store while the server runs: says when writing has stopped, and takes snapshots.
+    fn watch(&self, mut stopping: watch::Receiver<bool>) {
+        let (service, health, opened) = (self.service.clone(), self.health.clone(), Arc::clone(&self.opened));
+        tokio::spawn(async move {
+            let mut wrote = true;
+            while tokio::time::timeout(WATCH, stopping.wait_for(|stop| *stop)).await.is_err() {
+                if wrote && !service.takes_writes() {
+                    wrote = false;
+                    for name in SERVICES.iter().skip(WITHOUT_WRITES) {
+                        health.set_service_status(*name, ServingStatus::NotServing).await;
+                    }
+                }
+                if wrote && opened.should_snapshot() {
+                    let (opened, now) = (Arc::clone(&opened), service.now());
+                    let outcome = tokio::task::spawn_blocking(move || {
+                        let revision = opened.snapshot()?;
+                        opened.prune(now).map(|pruned| (revision, pruned))
+                    });
+                    match outcome.await {
+                        Ok(Ok((revision, pruned))) => {
+                            tracing::info!(revision = revision.0, deleted_segments = pruned.segments, "took a snapshot")
+                        }
+                        Ok(Err(error)) => tracing::error!(%error, "could not take a snapshot"),
+                        Err(error) => tracing::error!(%error, "taking a snapshot ended abnormally"),
+                    }
+                }
+            }
+        });
+    }
+
+    /// Stops in good order: says NOT_SERVING, waits for the drain time, lets calls end, and closes the data.
+    ///
+    /// # Errors
+    /// [`ServeError`] if serving had failed, or the data could not be closed; it is safe all the same.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        for name in SERVICES {
+            self.health.set_service_status(*name, ServingStatus::NotServing).await;
+        }
+        tokio::time::sleep(self.drain).await;
+        let _ = self.stop.send(true);
+        let mut served = self.served;
+        let outcome = match tokio::time::timeout(self.grace, &mut served).await {
+            Ok(ended) => ended.map_err(std::io::Error::other)?,
+            Err(_) => {
+                tracing::warn!("calls were still under way at the end of the grace time; they are cut off");
+                served.abort();
+                Ok(())
+            }
+        };
+        let (service, opened) = (self.service, self.opened);
+        tokio::task::spawn_blocking(move || {
+            service.stop();
+            opened.close()
+        })
+        .await
+        .map_err(std::io::Error::other)??;
+        tracing::info!("stopped");
+        outcome
+    }
+}
