@@ -25,7 +25,6 @@ use crate::{
         AccountRecord, Holder, Key, KeyRange, Number, ProfileRecord, Record, RoleId, RoleRecord, TeamId, TeamRecord,
         UserRecord,
     },
-    store::View,
 };
 
 /// What happens to a thing.

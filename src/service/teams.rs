@@ -9,7 +9,7 @@ use super::{
     writer::Written,
 };
 use crate::{
-    model::{AccountId, Key, KeyRange, Kind, Number, Record, Revision, TeamId, TeamRecord, Timestamp, UserId},
+    model::{AccountId, Key, KeyRange, Kind, Number, Record, Revision, TeamId, TeamRecord, UserId},
     store::View,
 };
 

@@ -1,0 +1,13 @@
+//! Everything that is tested from outside, as one binary: a server in the process, or the real one as a process.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod oracle;
+mod support;
