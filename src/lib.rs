@@ -3,6 +3,10 @@
 //! Read `docs/architecture.md` for the way data flows. The decision itself is [`engine`], plain values over the facts
 //! of [`model`]; everything that touches the outside is behind the `server` feature.
 
+// The random run against the oracle is compiled into the unit tests too, where bugs can be planted.
+#[cfg(test)]
+extern crate self as rolecall;
+
 #[cfg(any(feature = "server", feature = "shuttle"))]
 pub mod cache;
 pub mod engine;

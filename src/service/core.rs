@@ -34,11 +34,33 @@ pub struct Settings {
     pub loads: usize,
     /// Keys the slots of the stamps. Any number that outsiders cannot guess.
     pub seed: u64,
+    /// A bug to have, so that the tests of the tests can look for it.
+    #[cfg(test)]
+    pub(crate) fault: Option<Fault>,
+}
+
+/// Bugs that are planted to see whether the tests find them.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A change of a user's memberships is published without a stamp.
+    StampSkipped,
+    /// What is held through teams is left out.
+    TeamRoleForgotten,
+    /// Every account counts as entitled to every feature.
+    FeatureGateDropped,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { cache: CacheLimits::default(), patience: Duration::from_secs(1), loads: 64, seed: 0 }
+        Self {
+            cache: CacheLimits::default(),
+            patience: Duration::from_secs(1),
+            loads: 64,
+            seed: 0,
+            #[cfg(test)]
+            fault: None,
+        }
     }
 }
 

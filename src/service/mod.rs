@@ -19,6 +19,9 @@ mod teams;
 mod users;
 mod writer;
 
+#[cfg(test)]
+mod planted_bugs;
+
 pub use self::{
     accounts::{AccountUpdate, AccountView, NewAccount},
     apply_account::{Applied, AppliedAction},

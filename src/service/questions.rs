@@ -325,8 +325,27 @@ impl Core {
             (Some((user, _)), Standing::Active) => facts::held_roles(view, account, *user, note)?,
             _ => Vec::new(),
         };
+        #[cfg(test)]
+        let (record, held) = self.with_fault(record, held, &catalog);
         let (set, held) = self.set_of(view, account, &catalog, record.features, held, note)?;
         Ok(Answerable::Subject { account, subject: Subject { standing, set, held } })
+    }
+
+    /// The facts as a planted bug sees them.
+    #[cfg(test)]
+    fn with_fault(
+        &self,
+        mut record: crate::model::AccountRecord,
+        mut held: Vec<crate::engine::HeldRole>,
+        catalog: &CatalogAt,
+    ) -> (crate::model::AccountRecord, Vec<crate::engine::HeldRole>) {
+        use super::core::Fault;
+        match self.settings.fault {
+            Some(Fault::TeamRoleForgotten) => held.retain(|held| held.team.is_none()),
+            Some(Fault::FeatureGateDropped) => record.features = catalog.compiled.catalog().feature_numbers.clone(),
+            Some(Fault::StampSkipped) | None => {}
+        }
+        (record, held)
     }
 
     /// The compiled set of what is held, shared with everybody who holds the same; and what is held, less what is gone.

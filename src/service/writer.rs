@@ -226,7 +226,10 @@ impl Writer {
         let Some(last) = changes.last() else { return Ok(()) };
         let head = self.core.store.head();
         let digest = changes.iter().fold(head.digest, |digest, change| digest.after(change));
-        let slots = self.core.stamps.slots(&touched(changes));
+        let touched = touched(changes);
+        #[cfg(test)]
+        let touched = self.with_fault(touched, changes);
+        let slots = self.core.stamps.slots(&touched);
         let outcome = self.core.stamps.commit(
             last.revision,
             &slots,
@@ -247,6 +250,19 @@ impl Writer {
                 Err(StoreError::Stopped.into())
             }
         }
+    }
+
+    /// What is stamped as a planted bug would have it.
+    #[cfg(test)]
+    fn with_fault(&self, mut touched: BTreeSet<Dependency>, changes: &[Change]) -> BTreeSet<Dependency> {
+        if self.core.settings.fault == Some(super::core::Fault::StampSkipped) {
+            for record in changes.iter().flat_map(|change| &change.records) {
+                if let Key::Membership { user, .. } = record.key {
+                    touched.remove(&Dependency::Thing(user));
+                }
+            }
+        }
+        touched
     }
 
     fn sweep(&mut self) {

@@ -10,4 +10,6 @@
 )]
 
 mod oracle;
+mod oracle_runs;
+mod random;
 mod support;

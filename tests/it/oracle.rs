@@ -85,24 +85,25 @@ pub struct Listed {
     pub grants: BTreeSet<(RoleName, Option<String>)>,
 }
 
+/// A tenant and everything in it.
 #[derive(Clone, Debug)]
-struct Account {
-    catalog: String,
-    active: bool,
-    features: Set,
-    users: BTreeMap<String, State>,
+pub struct Account {
+    pub catalog: String,
+    pub active: bool,
+    pub features: Set,
+    pub users: BTreeMap<String, State>,
     /// Each team with its members.
-    teams: BTreeMap<String, Set>,
+    pub teams: BTreeMap<String, Set>,
     /// Each custom role with the permissions that it lists.
-    roles: BTreeMap<String, Set>,
-    bindings: BTreeSet<(Holder, RoleName)>,
+    pub roles: BTreeMap<String, Set>,
+    pub bindings: BTreeSet<(Holder, RoleName)>,
 }
 
 /// All facts.
 #[derive(Clone, Debug, Default)]
 pub struct Oracle {
-    catalogs: BTreeMap<String, Catalog>,
-    accounts: BTreeMap<String, Account>,
+    pub catalogs: BTreeMap<String, Catalog>,
+    pub accounts: BTreeMap<String, Account>,
 }
 
 /// The writes, one for each call of the API.

@@ -1,0 +1,70 @@
+//! The tests of the test: bugs planted into the service, each of which the random run against the oracle has to find.
+#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use tokio_stream::wrappers::TcpListenerStream;
+
+use self::{
+    random::{Done, Plan, Worker},
+    support::Clients,
+};
+use super::core::{Fault, Service, Settings};
+use crate::{
+    api::Api,
+    store::{MemoryLog, MemoryStore},
+};
+
+#[path = "../../tests/it/oracle.rs"]
+mod oracle;
+#[path = "../../tests/it/random.rs"]
+mod random;
+#[path = "../../tests/it/support.rs"]
+mod support;
+
+/// A random run against a service with a bug, or without one.
+async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
+    let settings = Settings { fault, ..Settings::default() };
+    let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let api = Api::new(service, 1);
+    let server = tonic::transport::Server::builder()
+        .add_service(api.authorization_service())
+        .add_service(api.catalog_service())
+        .add_service(api.account_service())
+        .add_service(api.user_service())
+        .add_service(api.team_service())
+        .add_service(api.role_service())
+        .add_service(api.role_binding_service())
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    let server = tokio::spawn(server);
+    let clients = Clients::connect(&format!("http://{address}")).await;
+    let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20 };
+    let outcome = Worker::new("planted", 4_711, clients).run(plan).await;
+    server.abort();
+    outcome
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_bug_the_random_run_finds_none() {
+    run_with(None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_skipped_stamp_is_found() {
+    let difference = run_with(Some(Fault::StampSkipped)).await.unwrap_err();
+    assert!(difference.contains("the oracle says"), "{difference}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_forgotten_role_of_a_team_is_found() {
+    let difference = run_with(Some(Fault::TeamRoleForgotten)).await.unwrap_err();
+    assert!(difference.contains("the oracle says"), "{difference}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dropped_feature_gate_is_found() {
+    let difference = run_with(Some(Fault::FeatureGateDropped)).await.unwrap_err();
+    assert!(difference.contains("the oracle says"), "{difference}");
+}
