@@ -25,6 +25,8 @@ type Versions = BTreeMap<Revision, Option<Record>>;
 
 #[derive(Default)]
 struct State {
+    /// What is there now, apart, so that reading it costs nothing for what was deleted.
+    current: BTreeMap<Vec<u8>, Stamped<Record>>,
     records: BTreeMap<Vec<u8>, Versions>,
     head: Head,
 }
@@ -48,7 +50,7 @@ fn version(versions: &Versions, at: Revision) -> Option<Stamped<Record>> {
 
 impl View for MemoryStore {
     fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
-        self.get_at(key, Revision(u64::MAX))
+        Ok(self.state().current.get(&encode_key(key)).cloned())
     }
 
     fn scan(
@@ -57,8 +59,21 @@ impl View for MemoryStore {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
-        self.scan_at(range, after, limit, Revision(u64::MAX))
+        let (prefix, start) = bounds(range, after);
+        let state = self.state();
+        let there = state.current.range((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix));
+        there.take(limit).map(|(key, record)| Ok((decode_key(key)?, record.clone()))).collect()
     }
+}
+
+/// The prefix of a range, and where a scan of it begins.
+fn bounds(range: KeyRange, after: Option<&Key>) -> (Vec<u8>, Bound<Vec<u8>>) {
+    let prefix = encode_range(range);
+    let start = match after.map(encode_key) {
+        Some(after) if after >= prefix => Bound::Excluded(after),
+        _ => Bound::Included(prefix.clone()),
+    };
+    (prefix, start)
 }
 
 impl Store for MemoryStore {
@@ -74,8 +89,12 @@ impl Store for MemoryStore {
                 ));
             }
             for record in &change.records {
-                let versions = state.records.entry(encode_key(&record.key)).or_default();
-                versions.insert(change.revision, record.after.clone());
+                let key = encode_key(&record.key);
+                match record.after.clone() {
+                    Some(value) => state.current.insert(key.clone(), Stamped { revision: change.revision, value }),
+                    None => state.current.remove(&key),
+                };
+                state.records.entry(key).or_default().insert(change.revision, record.after.clone());
             }
             state.head = state.head.after(change);
         }
@@ -97,11 +116,7 @@ impl Store for MemoryStore {
         limit: usize,
         at: Revision,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
-        let prefix = encode_range(range);
-        let start = match after.map(encode_key) {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix.clone()),
-        };
+        let (prefix, start) = bounds(range, after);
         let state = self.state();
         let keys = state.records.range((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(&prefix));
         let there = keys.filter_map(|(key, versions)| version(versions, at).map(|record| (key, record)));

@@ -12,4 +12,5 @@
 mod oracle;
 mod oracle_runs;
 mod random;
+mod scenarios;
 mod support;
