@@ -9,5 +9,6 @@
     missing_docs
 )]
 
+mod errors_doc;
 mod oracle;
 mod support;
