@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod errors_doc;
 mod oracle;
 mod oracle_runs;
 mod random;
