@@ -342,6 +342,10 @@ impl Running {
                 Ok(())
             }
         };
+        if let Some(socket) = &self.socket {
+            // Left behind it does no harm: the next server replaces it.
+            let _ = std::fs::remove_file(socket);
+        }
         let (service, opened) = (self.service, self.opened);
         tokio::task::spawn_blocking(move || {
             service.stop();

@@ -122,7 +122,7 @@ impl AccountService for Api {
     ) -> Result<Response<Self::ApplyAccountStream>, Status> {
         let api = self.clone();
         let chunks = request.into_inner();
-        let answers = upload::answers(|sender| async move {
+        let answers = self.transfers.answers(|sender| async move {
             let event = |event| ApplyAccountResponse { event: Some(event) };
             let file = upload::receive(chunks, MAX_ACCOUNT_BYTES).await?;
             let parsed = tokio::task::spawn_blocking(move || files::parse_account(&file)).await;
@@ -144,7 +144,7 @@ impl AccountService for Api {
             }
             let consistency_token = api.tokens.write(written.revision);
             upload::send(&sender, event(Event::Result(ApplyAccountResult { name, consistency_token }))).await
-        });
+        })?;
         Ok(Response::new(answers))
     }
 
@@ -161,13 +161,13 @@ impl AccountService for Api {
         let at = self.read_at(request.consistency.as_ref())?;
         let mut export = self.service.export_account(id, at).await?;
         let token = self.tokens.write(export.revision());
-        Ok(Response::new(upload::answers(|sender| async move {
+        Ok(Response::new(self.transfers.answers(|sender| async move {
             while let Some(piece) = export.next().await? {
                 let piece = ExportAccountResponse { chunk: piece.into_bytes(), consistency_token: token.clone() };
                 upload::send(&sender, piece).await?;
             }
             Ok(())
-        })))
+        })?))
     }
 }
 

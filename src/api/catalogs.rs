@@ -66,7 +66,7 @@ impl CatalogService for Api {
     ) -> Result<Response<Self::ApplyCatalogStream>, Status> {
         let api = self.clone();
         let chunks = request.into_inner();
-        let answers = upload::answers(|sender| async move {
+        let answers = self.transfers.answers(|sender| async move {
             let event = |event| ApplyCatalogResponse { event: Some(event) };
             let file = upload::receive(chunks, MAX_CATALOG_BYTES).await?;
             let parsed = tokio::task::spawn_blocking(move || files::parse_catalog(&file)).await;
@@ -83,7 +83,7 @@ impl CatalogService for Api {
             }
             let consistency_token = api.tokens.write(written.revision);
             upload::send(&sender, event(Event::Result(ApplyCatalogResult { name, consistency_token }))).await
-        });
+        })?;
         Ok(Response::new(answers))
     }
 
@@ -101,13 +101,13 @@ impl CatalogService for Api {
         let (catalog, revision) = self.service.get_catalog(id, at).await?;
         let token = self.tokens.write(revision);
         let text = files::write_catalog(&catalog);
-        Ok(Response::new(upload::answers(|sender| async move {
+        Ok(Response::new(self.transfers.answers(|sender| async move {
             for piece in text.as_bytes().chunks(PIECE_BYTES) {
                 let piece = ExportCatalogResponse { chunk: piece.to_vec(), consistency_token: token.clone() };
                 upload::send(&sender, piece).await?;
             }
             Ok(())
-        })))
+        })?))
     }
 
     async fn delete_catalog(

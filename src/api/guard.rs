@@ -19,6 +19,8 @@ use tokio::sync::Semaphore;
 use tonic::{Status, body::Body};
 use tower::{Layer, Service};
 
+use crate::service::{ErrorReason, ServiceError};
+
 /// How many calls may be under way in the process.
 const MAX_CALLS: usize = 4096;
 /// How much earlier than the caller's deadline ours fires, so that its answer still arrives.
@@ -123,7 +125,8 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let Ok(permit) = Arc::clone(&self.guard.calls).try_acquire_owned() else {
             let message = format!("{MAX_CALLS} calls are under way, the maximum; try again in a moment");
-            return Box::pin(std::future::ready(Ok(Status::resource_exhausted(message).into_http())));
+            let status = Status::from(ServiceError::new(ErrorReason::Overloaded, message));
+            return Box::pin(std::future::ready(Ok(status.into_http())));
         };
         let limit = limit(&request);
         if limit.is_some_and(|limit| limit.is_zero()) {

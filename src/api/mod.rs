@@ -37,13 +37,14 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 pub struct Api {
     service: Service,
     tokens: Tokens,
+    transfers: upload::Transfers,
 }
 
 impl Api {
     /// The API of one store.
     #[must_use]
     pub fn new(service: Service, store_id: u64) -> Self {
-        Self { service, tokens: Tokens::new(store_id) }
+        Self { service, tokens: Tokens::new(store_id), transfers: upload::Transfers::default() }
     }
 
     /// Which revision a consistency requirement comes to.

@@ -1,8 +1,9 @@
 //! Files that come in pieces, and answers that go out in pieces.
 
-use std::{pin::Pin, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use futures_util::FutureExt as _;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
 
@@ -16,6 +17,9 @@ use crate::{
 const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// How long an upload may say nothing.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// How many files may be under way.
+const MAX_TRANSFERS: usize = 16;
 
 /// The stream of an answer.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -70,24 +74,46 @@ pub(super) async fn receive<C: Chunk>(mut chunks: Streaming<C>, maximum: usize) 
     }
 }
 
-/// Sends answers one by one from a task of its own; a caller that has gone ends it.
-pub(super) fn answers<T: Send + 'static, F: Future<Output = Result<(), Status>> + Send + 'static>(
-    send: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
-) -> Answers<T> {
-    let (sender, receiver) = mpsc::channel(16);
-    let failed = sender.clone();
-    let work = send(sender);
-    tokio::spawn(async move {
-        if let Err(status) = work.await {
-            let _ = failed.send(Err(status)).await;
-        }
-    });
-    Box::pin(ReceiverStream::new(receiver))
+/// The files that may be under way at a time: each can take as much memory as it is large.
+#[derive(Clone)]
+pub(super) struct Transfers(Arc<Semaphore>);
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_TRANSFERS)))
+    }
+}
+
+impl Transfers {
+    /// Sends answers one by one from a task of its own; a caller that has gone, or that takes nothing for a while, ends
+    /// it.
+    pub(super) fn answers<T: Send + 'static, F: Future<Output = Result<(), Status>> + Send + 'static>(
+        &self,
+        send: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
+    ) -> Result<Answers<T>, Status> {
+        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            let message = format!("{MAX_TRANSFERS} files are under way, the maximum; try again in a moment");
+            ServiceError::new(ErrorReason::Overloaded, message)
+        })?;
+        let (sender, receiver) = mpsc::channel(16);
+        let failed = sender.clone();
+        let work = AssertUnwindSafe(send(sender)).catch_unwind();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let outcome =
+                work.await.unwrap_or_else(|_| Err(Status::internal("the server failed to answer; its log says more")));
+            if let Err(status) = outcome {
+                let _ = failed.send_timeout(Err(status), IDLE).await;
+            }
+        });
+        Ok(Box::pin(ReceiverStream::new(receiver)))
+    }
 }
 
 /// Sends one answer.
 pub(super) async fn send<T>(sender: &mpsc::Sender<Result<T, Status>>, answer: T) -> Result<(), Status> {
-    sender.send(Ok(answer)).await.map_err(|_| Status::cancelled("the caller has gone"))
+    let gone = |_| Status::cancelled("the caller has gone, or takes nothing");
+    sender.send_timeout(Ok(answer), IDLE).await.map_err(gone)
 }
 
 /// Sends everything that is wrong with a file, and ends with the status that says so.
@@ -99,8 +125,8 @@ pub(super) async fn refuse<T>(
     let mut count = 0u64;
     for problem in problems {
         count += 1;
-        if sender.send(Ok(event(file_problem(problem)))).await.is_err() {
-            return Status::cancelled("the caller has gone");
+        if let Err(gone) = send(sender, event(file_problem(problem))).await {
+            return gone;
         }
     }
     let count = count + problems.more();

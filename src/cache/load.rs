@@ -34,6 +34,12 @@ pub struct Entry<V> {
 }
 
 impl<V> Entry<V> {
+    /// An entry that depends on nothing.
+    #[cfg(all(test, feature = "server"))]
+    pub(super) fn new(value: V, revision: Revision) -> Self {
+        Self { value, revision, expires: None, slots: Box::default() }
+    }
+
     /// What the list of dependencies takes in memory, in bytes.
     #[must_use]
     pub fn dependency_bytes(&self) -> usize {

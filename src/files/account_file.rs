@@ -264,7 +264,7 @@ impl Reader<'_> {
             let id = self.declared(id, at, &path, TeamId::new, &mut names.teams);
             let display_name = self.text(display_name, &path.field("display_name"), MAX_DISPLAY_NAME_BYTES);
             let description = self.text(description, &path.field("description"), MAX_DESCRIPTION_BYTES);
-            let roles = self.role_names(roles, &path.field("roles"), usize::MAX, names);
+            let roles = self.role_names(roles, &path.field("roles"), MAX_HOLDER_REFERENCES, names);
             teams.extend(id.map(|(value, at)| TeamDefinition {
                 id: Located { value, at },
                 display_name,

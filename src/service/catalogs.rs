@@ -1,7 +1,6 @@
 //! Catalogs: replaced whole from a file, read, deleted.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
     apply_account::{Applied, AppliedAction},
@@ -12,7 +11,10 @@ use super::{
     writer::Written,
 };
 use crate::{
-    model::{Catalog, CatalogDefinition, CatalogId, Key, KeyRange, Kind, Number, Record, Revision},
+    model::{
+        ApiScopeIndex, Catalog, CatalogDefinition, CatalogId, CatalogRole, Key, KeyRange, Kind, Number,
+        PermissionDefinition, PermissionIndex, Record, Revision,
+    },
     store::View,
 };
 
@@ -157,110 +159,107 @@ fn compare(old: Option<&CatalogDefinition>, new: &CatalogDefinition) -> Vec<Appl
         changes.push(Applied { action: AppliedAction::Create, subject, detail: String::new() });
         return changes;
     };
-    let mut fields = Vec::new();
-    for (name, differs) in [
+    if let Some(detail) = changed(&[
         ("display_name", old.display_name != new.display_name),
         ("description", old.description != new.description),
         ("custom_roles", old.custom_roles != new.custom_roles),
-    ] {
-        if differs {
-            fields.push(name);
-        }
+    ]) {
+        changes.push(Applied { action: AppliedAction::Update, subject, detail });
     }
-    if !fields.is_empty() {
-        changes.push(Applied { action: AppliedAction::Update, subject, detail: fields.join(", ") });
-    }
-    compare_lists(
-        &mut changes,
-        "features",
+    let mut list = Comparison { changes: &mut changes, what: "features" };
+    list.of(
         &old.features,
         &new.features,
         |each| each.id.to_string(),
         |one, other| {
-            if one == other { None } else { Some(String::new()) }
+            changed(&[
+                ("display_name", one.display_name != other.display_name),
+                ("description", one.description != other.description),
+            ])
         },
     );
-    compare_lists(
-        &mut changes,
-        "sections",
+    list.what = "sections";
+    list.of(
         &old.sections,
         &new.sections,
         |each| each.id.to_string(),
         |one, other| {
-            if one == other { None } else { Some(String::new()) }
+            changed(&[
+                ("display_name", one.display_name != other.display_name),
+                ("description", one.description != other.description),
+            ])
         },
     );
-    let scope = |catalog: &CatalogDefinition, index: crate::model::ApiScopeIndex| {
-        catalog.api_scopes.get(index.position()).map(|scope| scope.id.to_string())
+    // References are positions in lists that differ from one version to the next, so they are compared by id.
+    let scopes = |catalog: &CatalogDefinition, list: &[ApiScopeIndex]| -> BTreeSet<String> {
+        let scope = |index: &ApiScopeIndex| catalog.api_scopes.get(index.position());
+        list.iter().filter_map(scope).map(|scope| scope.id.to_string()).collect()
     };
-    compare_lists(
-        &mut changes,
-        "api_scopes",
+    list.what = "api_scopes";
+    list.of(
         &old.api_scopes,
         &new.api_scopes,
         |each| each.id.to_string(),
         |one, other| {
-            let includes =
-                |catalog, list: &[_]| list.iter().filter_map(|index| scope(catalog, *index)).collect::<Vec<_>>();
-            let same =
-                one.description == other.description && includes(old, &one.includes) == includes(new, &other.includes);
-            if same { None } else { Some(String::new()) }
+            changed(&[
+                ("description", one.description != other.description),
+                ("includes", scopes(old, &one.includes) != scopes(new, &other.includes)),
+            ])
         },
     );
-    compare_lists(
-        &mut changes,
-        "permissions",
+    let section = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
+        catalog.sections.get(each.section.position()).map(|section| section.id.clone())
+    };
+    let feature = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
+        each.feature.and_then(|index| catalog.features.get(index.position())).map(|feature| feature.id.clone())
+    };
+    list.what = "permissions";
+    list.of(
         &old.permissions,
         &new.permissions,
         |each| each.id.to_string(),
         |one, other| {
-            let shown = |catalog: &CatalogDefinition, each: &crate::model::PermissionDefinition| {
-                (
-                    each.description.clone(),
-                    catalog.sections.get(each.section.position()).map(|section| section.id.clone()),
-                    each.feature.and_then(|index| catalog.features.get(index.position())).map(|each| each.id.clone()),
-                    each.api_scopes.iter().filter_map(|index| scope(catalog, *index)).collect::<Vec<_>>(),
-                    each.internal,
-                    each.deprecated,
-                )
-            };
-            if shown(old, one) == shown(new, other) { None } else { Some(String::new()) }
+            changed(&[
+                ("description", one.description != other.description),
+                ("section", section(old, one) != section(new, other)),
+                ("feature", feature(old, one) != feature(new, other)),
+                ("api_scopes", scopes(old, &one.api_scopes) != scopes(new, &other.api_scopes)),
+                ("internal", one.internal != other.internal),
+                ("deprecated", one.deprecated != other.deprecated),
+            ])
         },
     );
-    compare_lists(
-        &mut changes,
-        "roles",
+    let listed = |catalog: &CatalogDefinition, role: &CatalogRole| -> BTreeSet<String> {
+        let permission = |index: &PermissionIndex| catalog.permissions.get(index.position());
+        role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
+    };
+    list.what = "roles";
+    list.of(
         &old.roles,
         &new.roles,
         |each| each.id.to_string(),
         |one, other| {
-            let listed = |catalog: &CatalogDefinition, role: &crate::model::CatalogRole| {
-                let permission = |index: &crate::model::PermissionIndex| catalog.permissions.get(index.position());
-                role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
-            };
-            let mut parts = Vec::new();
-            for (name, differs) in [
+            let fields = changed(&[
                 ("display_name", one.display_name != other.display_name),
                 ("description", one.description != other.description),
                 ("internal", one.internal != other.internal),
-            ] {
-                if differs {
-                    parts.push(name.to_owned());
-                }
-            }
-            parts.extend(difference("permissions", &listed(old, one), &listed(new, other)));
+            ]);
+            let permissions = difference("permissions", &listed(old, one), &listed(new, other));
+            let parts: Vec<String> = fields.into_iter().chain(permissions).collect();
             if parts.is_empty() { None } else { Some(parts.join(", ")) }
         },
     );
     changes
 }
 
+/// The names of the fields that differ; none: nothing does.
+fn changed(fields: &[(&str, bool)]) -> Option<String> {
+    let names: Vec<&str> = fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    if names.is_empty() { None } else { Some(names.join(", ")) }
+}
+
 /// What one list gained and lost, as `name +added -removed`; none: nothing.
-pub(super) fn difference(
-    name: &str,
-    old: &std::collections::BTreeSet<String>,
-    new: &std::collections::BTreeSet<String>,
-) -> Option<String> {
+pub(super) fn difference(name: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) -> Option<String> {
     if old == new {
         return None;
     }
@@ -269,29 +268,32 @@ pub(super) fn difference(
     Some(added.chain(removed).fold(name.to_owned(), |text, part| text + &part))
 }
 
-fn compare_lists<T, I: Eq + Hash + Ord + std::fmt::Display>(
-    changes: &mut Vec<Applied>,
-    what: &str,
-    old: &[T],
-    new: &[T],
-    id: impl Fn(&T) -> I,
-    differs: impl Fn(&T, &T) -> Option<String>,
-) {
-    let before: HashMap<I, &T> = old.iter().map(|each| (id(each), each)).collect();
-    let after: HashMap<I, &T> = new.iter().map(|each| (id(each), each)).collect();
-    for each in new {
-        let subject = format!("{what}/{}", id(each));
-        match before.get(&id(each)) {
-            None => changes.push(Applied { action: AppliedAction::Create, subject, detail: String::new() }),
-            Some(old) => {
-                if let Some(detail) = differs(old, each) {
-                    changes.push(Applied { action: AppliedAction::Update, subject, detail });
+/// Compares the lists of two versions of a catalog.
+struct Comparison<'a> {
+    changes: &'a mut Vec<Applied>,
+    what: &'static str,
+}
+
+impl Comparison<'_> {
+    fn of<T>(&mut self, old: &[T], new: &[T], id: impl Fn(&T) -> String, differs: impl Fn(&T, &T) -> Option<String>) {
+        let before: HashMap<String, &T> = old.iter().map(|each| (id(each), each)).collect();
+        let after: HashSet<String> = new.iter().map(&id).collect();
+        for each in new {
+            match before.get(&id(each)) {
+                None => self.note(AppliedAction::Create, &id(each), String::new()),
+                Some(old) => {
+                    if let Some(detail) = differs(old, each) {
+                        self.note(AppliedAction::Update, &id(each), detail);
+                    }
                 }
             }
         }
+        for each in old.iter().filter(|each| !after.contains(&id(each))) {
+            self.note(AppliedAction::Delete, &id(each), String::new());
+        }
     }
-    for each in old.iter().filter(|each| !after.contains_key(&id(each))) {
-        let subject = format!("{what}/{}", id(each));
-        changes.push(Applied { action: AppliedAction::Delete, subject, detail: String::new() });
+
+    fn note(&mut self, action: AppliedAction, id: &str, detail: String) {
+        self.changes.push(Applied { action, subject: format!("{}/{id}", self.what), detail });
     }
 }

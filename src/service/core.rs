@@ -114,7 +114,7 @@ pub(super) struct Core {
     pub(super) sets: Interner<Signature, EffectiveSet>,
     clock: AtomicU64,
     pub(super) settings: Settings,
-    pub(super) loads: Semaphore,
+    pub(super) loads: Arc<Semaphore>,
 }
 
 /// Waits until an instant.
@@ -211,7 +211,7 @@ impl Service {
             sets: Interner::default(),
             clock: AtomicU64::new(head.time.0),
             settings,
-            loads: Semaphore::new(settings.loads),
+            loads: Arc::new(Semaphore::new(settings.loads)),
         });
         let (writes, jobs) = mpsc::channel(1024);
         let writer = writer::start(Arc::clone(&core), log, jobs)?;
@@ -269,7 +269,12 @@ impl Service {
         work: impl FnOnce() -> Result<T, ServiceError> + Send + 'static,
     ) -> Result<T, ServiceError> {
         let stopped = |_| ServiceError::new(ErrorReason::ShuttingDown, "the server is stopping");
-        let _permit = self.core.loads.acquire().await.map_err(stopped)?;
+        let permit = Arc::clone(&self.core.loads).acquire_owned().await.map_err(stopped)?;
+        // The permit goes with the work: a caller that gives up does not make room for another while it goes on.
+        let work = move || {
+            let _permit = permit;
+            work()
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 
 use self::{
     random::{Done, Plan, Worker},
@@ -37,7 +37,10 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
         .add_service(api.team_service())
         .add_service(api.role_service())
         .add_service(api.role_binding_service())
-        .serve_with_incoming(TcpListenerStream::new(listener));
+        .serve_with_incoming(TcpListenerStream::new(listener).map(|stream| {
+            // Without it every answer waits for the other side's delayed acknowledgement.
+            stream.inspect(|stream| stream.set_nodelay(true).unwrap())
+        }));
     let server = tokio::spawn(server);
     let clients = Clients::connect(&format!("http://{address}")).await;
     let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20 };

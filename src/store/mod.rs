@@ -60,7 +60,7 @@ pub enum StoreError {
         expected: u64,
     },
     /// The journal is not what was written. rolecall does not guess: it does not start.
-    #[error("the journal is damaged: {} at byte {offset}: {what}; restore this file from a backup or a replica, and do not delete it: what follows the damage in it would be lost", path.display())]
+    #[error("the journal is damaged: {} at byte {offset}: {what}; restore this file from a backup, and do not delete it: what follows the damage in it would be lost", path.display())]
     DamagedJournal {
         /// Which file.
         path: PathBuf,
