@@ -112,3 +112,153 @@ pub fn effective_permissions(subject: &Subject) -> impl Iterator<Item = (Permiss
         (permission, subject.held.iter().filter(contains).collect())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        engine::{CompiledCatalog, EffectiveSet},
+        model::{
+            ApiScope, ApiScopeId, ApiScopeIndex, Catalog, CatalogDefinition, CatalogId, CatalogRole, CustomRoleParts,
+            Feature, FeatureId, FeatureIndex, Number, PermissionDefinition, PermissionId, RoleId, RoleRecord, Section,
+            SectionId, SectionIndex, TeamId, Timestamp,
+        },
+    };
+
+    const GATED: PermissionIndex = PermissionIndex(0);
+    const FREE: PermissionIndex = PermissionIndex(1);
+    const INTERNAL: PermissionIndex = PermissionIndex(2);
+
+    /// Three permissions: one of a feature, one of none, one internal; a managed and an internal role with all of them.
+    fn catalog() -> Arc<CompiledCatalog> {
+        let permission = |id: &str, feature, internal| PermissionDefinition {
+            id: PermissionId::new(id).unwrap(),
+            description: String::new(),
+            section: SectionIndex(0),
+            feature,
+            api_scopes: vec![ApiScopeIndex(1)],
+            internal,
+            deprecated: false,
+        };
+        let role = |id: &str, internal| CatalogRole {
+            id: RoleId::new(id).unwrap(),
+            display_name: String::new(),
+            description: String::new(),
+            internal,
+            permissions: vec![GATED, FREE, INTERNAL],
+        };
+        let scope =
+            |id: &str, includes| ApiScope { id: ApiScopeId::new(id).unwrap(), description: String::new(), includes };
+        Arc::new(CompiledCatalog::new(Catalog {
+            number: Number(1),
+            definition: CatalogDefinition {
+                id: CatalogId::new("c").unwrap(),
+                display_name: String::new(),
+                description: String::new(),
+                features: vec![Feature {
+                    id: FeatureId::new("f").unwrap(),
+                    display_name: String::new(),
+                    description: String::new(),
+                }],
+                sections: vec![Section {
+                    id: SectionId::new("s").unwrap(),
+                    display_name: String::new(),
+                    description: String::new(),
+                }],
+                api_scopes: vec![scope("sms:send", vec![]), scope("message:send", vec![ApiScopeIndex(0)])],
+                permissions: vec![
+                    permission("z.gated", Some(FeatureIndex(0)), false),
+                    permission("a.free", None, false),
+                    permission("m.internal", None, true),
+                ],
+                roles: vec![role("managed", false), role("internal", true)],
+                custom_roles: CustomRoleParts { permissions: true },
+            },
+            feature_numbers: vec![Number(10)],
+            permission_numbers: vec![Number(20), Number(21), Number(22)],
+            role_numbers: vec![Number(30), Number(31)],
+        }))
+    }
+
+    fn subject(standing: Standing, features: &[Number], role_ids: &[&str], team: Option<&str>) -> Subject {
+        let catalog = catalog();
+        let roles: Vec<_> = role_ids.iter().map(|id| Arc::clone(catalog.role(id).unwrap())).collect();
+        let team = team.map(|id| (Number(40), TeamId::new(id).unwrap()));
+        let held =
+            roles.iter().map(|role| HeldRole { role: role.number, team: team.clone(), binding: Number(50) }).collect();
+        Subject { standing, set: Arc::new(EffectiveSet::new(catalog, features, roles)), held }
+    }
+
+    #[test]
+    fn a_permission_needs_a_role_and_the_feature_and_the_answer_says_which_is_missing() {
+        let on = [Number(10)];
+        for (features, roles, permission, expected) in [
+            (&on[..], &["managed"][..], GATED, Reason::Allowed),
+            (&[], &["managed"], GATED, Reason::FeatureNotEntitled),
+            (&[], &["managed"], FREE, Reason::Allowed),
+            (&on, &[], GATED, Reason::NoRoleGrants),
+            (&[], &[], GATED, Reason::NoRoleGrants),
+            (&on, &["managed"], INTERNAL, Reason::NoRoleGrants),
+            (&on, &["internal"], INTERNAL, Reason::Allowed),
+            (&on, &["managed"], PermissionIndex(3), Reason::NoRoleGrants),
+            (&on, &["managed"], PermissionIndex(u32::MAX), Reason::NoRoleGrants),
+        ] {
+            let subject = subject(Standing::Active, features, roles, None);
+            assert_eq!(decide(&subject, permission), expected, "{features:?} {roles:?} {permission:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_who_is_not_active_is_allowed_anything_whatever_they_hold() {
+        for (standing, expected) in [
+            (Standing::AccountSuspended, Reason::AccountSuspended),
+            (Standing::Unknown, Reason::SubjectUnknown),
+            (Standing::NotActive, Reason::SubjectNotActive),
+        ] {
+            let subject = subject(standing, &[Number(10)], &["managed", "internal"], None);
+            for permission in [GATED, FREE, INTERNAL] {
+                assert_eq!(decide(&subject, permission), expected);
+            }
+            assert_eq!(effective_permissions(&subject).count(), 0);
+        }
+    }
+
+    #[test]
+    fn the_list_is_what_would_be_allowed_ordered_by_id_with_every_path() {
+        let subject = subject(Standing::Active, &[Number(10)], &["managed", "internal"], Some("night-shift"));
+        let listed: Vec<_> = effective_permissions(&subject).map(|(index, held)| (index, held.len())).collect();
+        assert_eq!(listed, [(FREE, 2), (INTERNAL, 1), (GATED, 2)]);
+    }
+
+    #[test]
+    fn a_custom_role_gives_nothing_internal_and_nothing_that_its_catalog_has_no_more() {
+        let catalog = catalog();
+        let record = RoleRecord {
+            id: RoleId::new("mine").unwrap(),
+            display_name: String::new(),
+            description: String::new(),
+            permissions: vec![Number(21), Number(22), Number(99)],
+            created: Timestamp(0),
+            updated: Timestamp(0),
+        };
+        let role = catalog.custom_role(Number(60), &record);
+        let given: Vec<_> =
+            [GATED, FREE, INTERNAL].into_iter().filter(|each| role.permissions.contains(*each)).collect();
+        assert_eq!(given, [FREE]);
+    }
+
+    #[test]
+    fn a_permission_provides_the_api_scopes_that_its_own_include() {
+        let catalog = catalog();
+        let scopes: Vec<_> = catalog.api_scopes(FREE).to_vec();
+        assert_eq!(scopes, [ApiScopeIndex(1), ApiScopeIndex(0)], "ordered by id");
+    }
+
+    #[test]
+    fn every_reason_but_one_is_a_denial() {
+        let allowing: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.decision() == Decision::Allow).collect();
+        assert_eq!(allowing, [Reason::Allowed]);
+    }
+}
