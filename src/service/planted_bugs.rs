@@ -17,7 +17,7 @@ use crate::{
 
 #[path = "../../tests/it/oracle.rs"]
 mod oracle;
-#[path = "../../tests/it/random.rs"]
+#[path = "../../tests/it/random/mod.rs"]
 mod random;
 #[path = "../../tests/it/support.rs"]
 mod support;

@@ -4,21 +4,22 @@
 //! Ids come from small sets: things are created, deleted and created again all the time. Writes that cannot succeed are
 //! made too, and have to fail with the right code and change nothing. Start with [`Worker::run`].
 
-use std::collections::{BTreeMap, BTreeSet};
+mod files;
+mod questions;
+
+use std::collections::BTreeSet;
 
 use rolecall::proto::{
-    self, AddTeamMembersRequest, AddUserTeamsRequest, BatchCheckItem, BatchCheckRequest, CheckRequest, Consistency,
-    CreateAccountRequest, CreateRoleBindingRequest, CreateRoleRequest, CreateTeamRequest, CreateUserRequest, Decision,
-    DecisionReason, DeleteAccountRequest, DeleteCatalogRequest, DeleteRoleBindingRequest, DeleteRoleRequest,
-    DeleteTeamRequest, DeleteUserRequest, ListPermissionsRequest, ListRoleBindingsRequest, RemoveTeamMembersRequest,
-    RemoveUserRoleRequest, RemoveUserTeamsRequest, UpdateAccountRequest, UpdateRoleRequest, UpdateTeamRequest,
-    UpdateUserRequest, consistency::Requirement,
+    self, AddTeamMembersRequest, AddUserTeamsRequest, CreateAccountRequest, CreateRoleBindingRequest,
+    CreateRoleRequest, CreateTeamRequest, CreateUserRequest, DeleteAccountRequest, DeleteCatalogRequest,
+    DeleteRoleBindingRequest, DeleteRoleRequest, DeleteTeamRequest, DeleteUserRequest, ListRoleBindingsRequest,
+    RemoveTeamMembersRequest, RemoveUserRoleRequest, RemoveUserTeamsRequest, UpdateAccountRequest, UpdateRoleRequest,
+    UpdateTeamRequest, UpdateUserRequest,
 };
-use serde_json::json;
 use tonic::{Code, Status};
 
 use super::{
-    oracle::{Catalog, Holder, Oracle, Permission, Reason, Role, RoleName, State, Unknown},
+    oracle::{Holder, Oracle, Reason, RoleName, State, Unknown},
     support::Clients,
 };
 
@@ -180,65 +181,6 @@ impl Worker {
             (Ok(_), Some(code)) => Err(format!("{what} succeeded; {code:?} was expected")),
             (Err(status), code) => Err(format!("{what} failed with {status}; {code:?} was expected")),
         }
-    }
-
-    fn random_catalog(&mut self) -> Catalog {
-        let random = &mut self.random;
-        let kept = random.subset(85, features());
-        let mut api_scopes: BTreeMap<String, Set> = BTreeMap::new();
-        for number in 0..5 {
-            // Only later ones are included, so there are no cycles.
-            let includes = random.subset(30, (number + 1..5).map(|other| format!("x{other}:y")));
-            api_scopes.insert(format!("x{number}:y"), includes);
-        }
-        let mut defined = BTreeMap::new();
-        for id in random.subset(92, permissions()) {
-            let feature = if random.chance(60) { random.pick(kept.iter().cloned()) } else { None };
-            let internal = random.chance(12);
-            let section = format!("s{}", random.below(2));
-            let scopes = random.subset(25, api_scopes.keys().cloned());
-            defined.insert(id, Permission { feature, internal, section, api_scopes: scopes });
-        }
-        let mut managed = BTreeMap::new();
-        for number in 0..5 {
-            if random.chance(90) {
-                let internal = number == 4;
-                let may = |(_, permission): &(&String, &Permission)| internal || !permission.internal;
-                let may: Vec<String> = defined.iter().filter(may).map(|(id, _)| id.clone()).collect();
-                managed.insert(format!("m{number}"), Role { internal, permissions: random.subset(30, may) });
-            }
-        }
-        Catalog { features: kept, permissions: defined, api_scopes, roles: managed }
-    }
-
-    async fn replace_catalog(&mut self, number: usize) -> Result<(), Status> {
-        let catalog = self.random_catalog();
-        let id = self.catalog_id(number);
-        let file = json!({
-            "kind": "catalog", "id": id, "display_name": id, "custom_roles": ["permissions"],
-            "features": catalog.features.iter().map(|id| json!({"id": id, "display_name": id})).collect::<Vec<_>>(),
-            "sections": [{"id": "s0", "display_name": "S"}, {"id": "s1", "display_name": "S"}],
-            "api_scopes": catalog.api_scopes.iter()
-                .map(|(id, includes)| json!({"id": id, "includes": includes})).collect::<Vec<_>>(),
-            "permissions": catalog.permissions.iter().map(|(id, each)| {
-                let mut text = json!({"id": id, "section": each.section, "api_scopes": each.api_scopes, "internal": each.internal});
-                if let Some(feature) = &each.feature {
-                    text["feature"] = json!(feature);
-                }
-                text
-            }).collect::<Vec<_>>(),
-            "roles": catalog.roles.iter().map(|(id, each)| {
-                json!({"id": id, "display_name": id, "internal": each.internal, "permissions": each.permissions})
-            }).collect::<Vec<_>>(),
-        });
-        let file = serde_json::to_string_pretty(&file).unwrap();
-        self.token = self
-            .clients
-            .apply_catalog(&file)
-            .await
-            .map_err(|(problems, status)| Status::internal(format!("{status}: {problems:?}")))?;
-        self.oracle.replace_catalog(&id, catalog);
-        Ok(())
     }
 
     async fn write(&mut self, mut operation: usize) -> Result<(), Difference> {
@@ -614,242 +556,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Applies a file that keeps, drops and adds at random.
-    async fn apply_account(&mut self, account: &str) -> Result<(), Difference> {
-        let Some(found) = self.oracle.accounts.get(account).cloned() else { return Ok(()) };
-        let catalog = self.oracle.catalogs[&found.catalog].clone();
-        let random = &mut self.random;
-        let kept_features = random.subset(70, catalog.features.clone());
-        let mut kept_roles: BTreeMap<String, Set> = BTreeMap::new();
-        for id in random.subset(70, roles()) {
-            let may = catalog.permissions.iter().filter(|(_, each)| !each.internal).map(|(id, _)| id.clone());
-            let may: Vec<String> = may.collect();
-            let old = found.roles.get(&id).filter(|_| random.chance(60)).cloned();
-            let old = old.map(|old| old.into_iter().filter(|id| may.contains(id)).collect());
-            let listed = old.unwrap_or_else(|| random.subset(30, may));
-            kept_roles.insert(id, listed);
-        }
-        let kept_teams = random.subset(70, teams());
-        let mut names: Vec<RoleName> = catalog.roles.keys().cloned().map(RoleName::Managed).collect();
-        names.extend(kept_roles.keys().cloned().map(RoleName::Custom));
-        let mut bindings = BTreeSet::new();
-        let mut choose = |random: &mut Random, holder: Holder| -> Vec<String> {
-            let mut chosen = Vec::new();
-            for role in &names {
-                let held = found.bindings.contains(&(holder.clone(), role.clone()));
-                if random.chance(if held { 80 } else { 10 }) {
-                    bindings.insert((holder.clone(), role.clone()));
-                    chosen.push(match role {
-                        RoleName::Managed(id) => id.clone(),
-                        RoleName::Custom(id) => format!("custom/{id}"),
-                    });
-                }
-            }
-            chosen
-        };
-        let mut file_teams = Vec::new();
-        for team in &kept_teams {
-            file_teams.push(json!({"id": team, "roles": choose(random, Holder::Team(team.clone()))}));
-        }
-        let mut file_users = Vec::new();
-        let mut states = BTreeMap::new();
-        let mut members: BTreeMap<String, Set> = kept_teams.iter().map(|team| (team.clone(), Set::new())).collect();
-        for user in random.subset(80, users()) {
-            let state = if random.chance(85) { State::Active } else { State::Suspended };
-            let text = if state == State::Active { "active" } else { "suspended" };
-            let joined = random.subset(35, kept_teams.clone());
-            for team in &joined {
-                members.get_mut(team).unwrap().insert(user.clone());
-            }
-            let held = choose(random, Holder::User(user.clone()));
-            file_users.push(json!({"id": user, "state": text, "teams": joined, "roles": held}));
-            states.insert(user, state);
-        }
-        let file = json!({
-            "kind": "account", "id": account, "catalog": found.catalog, "features": kept_features,
-            "roles": kept_roles.iter()
-                .map(|(id, listed)| json!({"id": id, "display_name": id, "permissions": listed})).collect::<Vec<_>>(),
-            "teams": file_teams, "users": file_users,
-        });
-        let outcome = self.clients.apply_account(&serde_json::to_string(&file).unwrap()).await;
-        let outcome =
-            outcome.map_err(|(problems, status)| Status::new(status.code(), format!("{status} {problems:?}")));
-        if let Some(token) = self.expect("ApplyAccount", outcome, None)? {
-            self.token = token;
-            // Nothing of an account but its catalog outlives a file that does not name it.
-            let whole = self.oracle.accounts.get_mut(account).unwrap();
-            whole.active = true;
-            whole.features = kept_features;
-            whole.roles = kept_roles;
-            whole.teams = members;
-            whole.users = states;
-            whole.bindings = bindings;
-        }
-        Ok(())
-    }
-
-    /// Asks about users, known and not, and holds every answer against the oracle's.
-    async fn ask(&mut self, plan: Plan) -> Result<(), Difference> {
-        let account = self.account_id();
-        let mut items = Vec::new();
-        for _ in 0..plan.checks_per_write {
-            let user = if self.random.chance(3) { "nobody".to_owned() } else { self.random.pick(users()).unwrap() };
-            let permission =
-                if self.random.chance(2) { "no.such".to_owned() } else { self.random.pick(permissions()).unwrap() };
-            items.push((user, permission));
-        }
-        self.batch(&account, &items).await?;
-        let (user, permission) = items[0].clone();
-        self.check(&account, &user, &permission).await?;
-        if self.random.chance(plan.lists_percent) {
-            self.list(&account, &user).await?;
-        }
-        if self.random.chance(2) && !self.token.is_empty() {
-            let answer = self.oracle.check(&account, &user, &permission);
-            self.past.push(Past { token: self.token.clone(), account, user, permission, answer });
-        }
-        if self.random.chance(5) && !self.past.is_empty() {
-            let index = self.random.below(self.past.len());
-            self.check_past(index).await?;
-        }
-        Ok(())
-    }
-
-    async fn batch(&mut self, account: &str, items: &[(String, String)]) -> Result<(), Difference> {
-        let request = BatchCheckRequest {
-            account: format!("accounts/{account}"),
-            items: items
-                .iter()
-                .map(|(user, permission)| BatchCheckItem {
-                    subject: format!("users/{user}"),
-                    permission: permission.clone(),
-                })
-                .collect(),
-            consistency: None,
-        };
-        self.done.checks += items.len();
-        let answers = match self.clients.authorization.batch_check(request).await {
-            Ok(answers) => answers.into_inner(),
-            Err(status) if status.code() == Code::NotFound && !self.oracle.accounts.contains_key(account) => {
-                return Ok(());
-            }
-            Err(status) => return Err(format!("BatchCheck in {account}: {status}")),
-        };
-        for ((user, permission), result) in items.iter().zip(answers.results) {
-            let answer = match &result.error {
-                Some(error) => Err(Code::from(error.code)),
-                None => Ok((result.decision(), result.reason())),
-            };
-            self.compare(account, user, permission, answer, self.oracle.check(account, user, permission))?;
-        }
-        Ok(())
-    }
-
-    async fn check(&mut self, account: &str, user: &str, permission: &str) -> Result<(), Difference> {
-        self.done.checks += 1;
-        let answer = self.ask_one(account, user, permission, None).await;
-        self.compare(account, user, permission, answer, self.oracle.check(account, user, permission))
-    }
-
-    async fn check_past(&mut self, index: usize) -> Result<(), Difference> {
-        self.done.past_checks += 1;
-        let Past { token, account, user, permission, answer: expected } = &self.past[index];
-        let (token, account, user) = (token.clone(), account.clone(), user.clone());
-        let (permission, expected) = (permission.clone(), *expected);
-        let at = Consistency { requirement: Some(Requirement::AtExactRevision(token)) };
-        let answer = self.ask_one(&account, &user, &permission, Some(at)).await;
-        self.compare(&account, &user, &permission, answer, expected).map_err(|text| format!("of the past: {text}"))
-    }
-
-    async fn ask_one(
-        &mut self,
-        account: &str,
-        user: &str,
-        permission: &str,
-        consistency: Option<Consistency>,
-    ) -> Result<(Decision, DecisionReason), Code> {
-        let request = CheckRequest {
-            account: format!("accounts/{account}"),
-            subject: format!("users/{user}"),
-            permission: permission.to_owned(),
-            consistency,
-        };
-        let answer = self.clients.authorization.check(request).await.map_err(|status| status.code())?.into_inner();
-        Ok((answer.decision(), answer.reason()))
-    }
-
-    fn compare(
-        &self,
-        account: &str,
-        user: &str,
-        permission: &str,
-        answer: Result<(Decision, DecisionReason), Code>,
-        expected: Result<Reason, Unknown>,
-    ) -> Result<(), Difference> {
-        let expected = match expected {
-            Err(Unknown::Account | Unknown::Permission) => Err(Code::NotFound),
-            Ok(Reason::Allowed) => Ok((Decision::Allow, DecisionReason::Allowed)),
-            Ok(Reason::AccountSuspended) => Ok((Decision::Deny, DecisionReason::AccountSuspended)),
-            Ok(Reason::SubjectUnknown) => Ok((Decision::Deny, DecisionReason::SubjectUnknown)),
-            Ok(Reason::SubjectNotActive) => Ok((Decision::Deny, DecisionReason::SubjectNotActive)),
-            Ok(Reason::NoRoleGrants) => Ok((Decision::Deny, DecisionReason::NoRoleGrants)),
-            Ok(Reason::FeatureNotEntitled) => Ok((Decision::Deny, DecisionReason::FeatureNotEntitled)),
-        };
-        if answer == expected {
-            return Ok(());
-        }
-        Err(format!("Check({account}, {user}, {permission}) is {answer:?}; the oracle says {expected:?}"))
-    }
-
-    /// Compares all that a user may do with the oracle's list, and with Check for every permission there is.
-    async fn list(&mut self, account: &str, user: &str) -> Result<(), Difference> {
-        if !self.oracle.accounts.contains_key(account) {
-            return Ok(());
-        }
-        self.done.lists += 1;
-        let mut listed = BTreeMap::new();
-        let mut page_token = String::new();
-        let page_size = if self.random.chance(30) { 3 } else { 0 };
-        loop {
-            let request = ListPermissionsRequest {
-                account: format!("accounts/{account}"),
-                subject: format!("users/{user}"),
-                page_size,
-                page_token,
-                consistency: None,
-            };
-            let answer = self.clients.authorization.list_permissions(request).await;
-            let answer = answer.map_err(|status| format!("ListPermissions({account}, {user}): {status}"))?.into_inner();
-            for each in answer.permissions {
-                let grants: BTreeSet<(String, String)> =
-                    each.grant_paths.into_iter().map(|path| (path.role, path.team)).collect();
-                let scopes: Set = each.api_scopes.into_iter().collect();
-                listed.insert(each.permission, (each.section, scopes, grants));
-            }
-            page_token = answer.next_page_token;
-            if page_token.is_empty() {
-                break;
-            }
-        }
-        let team_name = |team: &String| format!("accounts/{account}/teams/{team}");
-        let expected: BTreeMap<_, _> = self
-            .oracle
-            .list(account, user)
-            .into_iter()
-            .map(|(permission, each)| {
-                let grants = each.grants.iter().map(|(role, team)| {
-                    (self.role_name(account, role), team.as_ref().map(team_name).unwrap_or_default())
-                });
-                (permission, (each.section, each.api_scopes, grants.collect::<BTreeSet<_>>()))
-            })
-            .collect();
-        if listed != expected {
-            return Err(format!("ListPermissions({account}, {user}) is {listed:?}; the oracle says {expected:?}"));
-        }
-        let items: Vec<_> = permissions().map(|permission| (user.to_owned(), permission)).collect();
-        self.batch(account, &items).await
     }
 }
 
