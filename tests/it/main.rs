@@ -9,5 +9,8 @@
     missing_docs
 )]
 
+mod debugging;
+mod imports;
 mod oracle;
 mod support;
+mod tools;
