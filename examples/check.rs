@@ -8,7 +8,7 @@
 //! Exits with 0 if it is allowed. Otherwise exits with 1 and says why on standard error.
 #![allow(clippy::print_stderr)]
 
-use std::{env, process::ExitCode, time::Duration};
+use std::{env, error::Error, iter::successors, process::ExitCode, time::Duration};
 
 use rolecall::proto::{CheckRequest, Decision, authorization_service_client::AuthorizationServiceClient};
 use tonic::{Request, transport::Endpoint};
@@ -50,10 +50,8 @@ async fn check(address: String, question: CheckRequest) -> Result<(), String> {
     }
 }
 
-fn text(error: impl std::error::Error) -> String {
-    // The cause is what helps: "transport error" alone says nothing.
-    match error.source() {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
+/// An error with its causes, down to what helps: "transport error" alone says nothing.
+fn text(error: impl Error + 'static) -> String {
+    let causes = successors(Some(&error as &dyn Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -6,12 +6,16 @@
 
 use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, process::Command};
 
-use rolecall::{presets::INFOBIP_CLASSIC, server};
+use rolecall::{
+    config::{DataPlace, ServeSettings},
+    presets::INFOBIP_CLASSIC,
+    server,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    support::{self, Clients, TestServer},
+    support::{self, TestServer},
     tools::{self, Ended},
 };
 
@@ -21,14 +25,10 @@ const PERMISSION: &str = "reports.detailed.view";
 /// A server with the demo account, and where it is.
 async fn demo() -> (TestServer, String) {
     let mut server = TestServer::start().await;
-    load(&mut server.clients).await;
+    server.clients.apply_catalog(INFOBIP_CLASSIC.catalog).await.unwrap();
+    server.clients.apply_account(INFOBIP_CLASSIC.account).await.unwrap();
     let address = server.running.address.unwrap().to_string();
     (server, address)
-}
-
-async fn load(clients: &mut Clients) {
-    clients.apply_catalog(INFOBIP_CLASSIC.catalog).await.unwrap();
-    clients.apply_account(INFOBIP_CLASSIC.account).await.unwrap();
 }
 
 async fn grpcurl(arguments: &[&str]) -> Ended {
@@ -170,13 +170,15 @@ async fn health_is_told_of_every_service() {
 async fn a_unix_socket_is_for_its_owner_and_answers_all_tools() {
     let directory = TempDir::new().unwrap();
     let socket = directory.path().join("s");
-    let mut settings = support::settings(&directory.path().join("data"));
-    settings.listen = None;
-    settings.listen_unix = Some(socket.clone());
+    let settings = ServeSettings {
+        listen: None,
+        listen_unix: Some(socket.clone()),
+        data: DataPlace::Demo,
+        ..support::settings(directory.path())
+    };
     let running = server::start(settings).await.unwrap();
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
     let unix = format!("unix:{}", socket.display());
-    load(&mut Clients::connect(&unix).await).await;
 
     let answer = asked(&question(PERMISSION), &["-unix", "-authority", "localhost", socket.to_str().unwrap()]).await;
     assert_eq!(answer["decision"], "DECISION_ALLOW");

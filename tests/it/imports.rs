@@ -230,11 +230,9 @@ fn uses(file: &Path, code: &str, crates: &BTreeSet<String>) -> BTreeSet<String> 
             found.insert(name.clone());
         }
     }
-    for name in OUTSIDE {
-        if after_paths(code, name).any(|after| !after.starts_with(|next: char| next.is_alphanumeric() || next == '_')) {
-            found.insert((*name).to_owned());
-        }
-    }
+    let std = after_paths(code, "std::").flat_map(first_segments).map(|name| format!("std::{name}"));
+    let words = code.split(|each: char| !each.is_alphanumeric()).map(str::to_owned);
+    found.extend(std.chain(words).filter(|name| OUTSIDE.contains(&name.as_str())));
     let own = modules.first().copied().unwrap_or_default();
     found.retain(|name| name != own && name != "self");
     found
@@ -284,7 +282,8 @@ fn a_planted_violation_is_found() {
     for (file, source, expected) in [
         ("engine/decide.rs", "use crate::store::Store;", &["engine/decide.rs uses store"][..]),
         ("engine/decide.rs", "use crate::model::Number;\nuse super::compiled::Set;", &[]),
-        ("engine/decide.rs", "let now = std::time::Instant::now();", &[]),
+        ("engine/decide.rs", "let now = std::time::Instant::now();", &["engine/decide.rs uses Instant"]),
+        ("engine/decide.rs", "use std::{collections::BTreeMap, fs};", &["engine/decide.rs uses std::fs"]),
         ("engine/decide.rs", "use std::time::{Duration, Instant};", &["engine/decide.rs uses Instant"]),
         ("model/ids.rs", "fn a() { tokio::spawn(b); }", &["model/ids.rs uses tokio"]),
         ("model/ids.rs", "use thiserror::Error; // tokio::spawn\nconst A: &str = \"crate::store\";", &[]),
