@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod commands;
 mod debugging;
 mod imports;
 mod oracle;
