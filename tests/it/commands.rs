@@ -111,12 +111,11 @@ fn count(commands: &str) -> usize {
 
 /// What differs between two runs: consistency tokens and times.
 fn normalised(text: &str) -> String {
+    // In base64: 22 bytes that begin with 1 and "c", or for a page 38 and more that begin with 1 and "p".
     let is_token = |word: &str| {
         let is_known = |each: char| each.is_ascii_alphanumeric() || each == '-' || each == '_';
-        word.len() >= 24
-            && word.starts_with('A')
-            && word.chars().all(is_known)
-            && word.contains(|c: char| c.is_ascii_digit())
+        let has_shape = (word.len() == 30 && word.starts_with("AW")) || (word.len() > 50 && word.starts_with("AX"));
+        has_shape && word.chars().all(is_known)
     };
     let is_time = |word: &str| {
         let shape: String = word.chars().map(|each| if each.is_ascii_digit() { '0' } else { each }).collect();
@@ -320,6 +319,9 @@ fn every_command_of_the_documents_does_what_they_say() {
                 continue;
             }
         };
+        if document.blocks.is_empty() && document.not_run == 0 {
+            continue;
+        }
         if !document.blocks.is_empty()
             && let Err(error) = run(&document.blocks)
         {
@@ -397,7 +399,8 @@ fn dots_stand_for_anything() {
         ("a...b...c", "a-bb--c", true),
         ("a...b", "a-c", false),
         ("at 2026-01-01T00:00:00Z", "at 2027-11-22T02:08:41.577619Z", true),
-        ("\"AWNJHjC_5hoVuAAAAAAAAAAC7lMgww\"", "\"AX1JHjC_5hoVuAAAAAAAAAAC7lMgwx\"", true),
+        ("\"AWNJHjC_5hoVuAAAAAAAAAAC7lMgww\"", "\"AWNKHjC_5hoVuAAAAAAAAAAC7lMgwx\"", true),
+        ("\"AWNJHjC_5hoVuAAAAAAAAAAC7lMgww\"", "\"AWNqJXonxDnZdAAAAAAAAAACyBMnaw\"", true),
         ("\"AWNJHjC_5hoVuAAAAAAAAAAC7lMgww\"", "\"\"", false),
     ] {
         assert_eq!(output_matches(expected, output), is_match, "{expected:?} and {output:?}");

@@ -4,7 +4,7 @@
 //! Reflection has to tell everything, comments too; errors have to be text; and an example has to say no whenever it
 //! did not get a yes.
 
-use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
 use rolecall::{
     config::{DataPlace, ServeSettings},
@@ -192,8 +192,12 @@ async fn a_unix_socket_is_for_its_owner_and_answers_all_tools() {
 fn examples() -> [(&'static str, Command); 2] {
     let mut python = tools::command(tools::python());
     python.arg(tools::root().join("examples/python/check.py"));
-    let rust = tools::built().join("examples/check");
-    assert!(rust.is_file(), "the example is not built: run `cargo test` whole, or `cargo build --examples` first");
+    let (rust, source) = (tools::built().join("examples/check"), tools::root().join("examples/check.rs"));
+    let changed = |file: &Path| file.metadata().and_then(|file| file.modified()).ok();
+    assert!(
+        changed(&rust) >= changed(&source),
+        "the example is not built, or has changed since: run all of `cargo test`, or `cargo build --examples` first"
+    );
     [("python", python), ("rust", tools::command(rust))]
 }
 
