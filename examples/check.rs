@@ -52,6 +52,6 @@ async fn check(address: String, question: CheckRequest) -> Result<(), String> {
 
 /// An error with its causes, down to what helps: "transport error" alone says nothing.
 fn text(error: impl Error + 'static) -> String {
-    let causes = successors(Some(&error as &dyn Error), |error| error.source());
+    let causes = successors(Some(&error as &dyn Error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
