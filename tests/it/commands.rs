@@ -257,7 +257,8 @@ fn run(blocks: &[Block]) -> Result<(), String> {
 
     // Each block is a file of its own, so that a block that no shell can read is known by its line.
     let place = |name: &str, index: usize| ours.path().join(format!("{name}-{index}"));
-    let mut script = String::new();
+    // Whatever a document starts in the background ends with its shell.
+    let mut script = "trap 'jobs -p | xargs -r kill || true' EXIT\n".to_owned();
     for (index, block) in blocks.iter().enumerate() {
         let (commands, output) = (place("commands", index), place("output", index));
         fs::write(&commands, &block.commands).unwrap();
