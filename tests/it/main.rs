@@ -10,8 +10,12 @@
 )]
 
 mod errors_doc;
+mod commands;
+mod debugging;
+mod imports;
 mod oracle;
 mod oracle_runs;
 mod random;
 mod scenarios;
 mod support;
+mod tools;
