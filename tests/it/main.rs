@@ -9,5 +9,9 @@
     missing_docs
 )]
 
+mod cli;
+mod crash;
 mod oracle;
+mod process;
+mod serving;
 mod support;
