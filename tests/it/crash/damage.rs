@@ -13,15 +13,21 @@ use rolecall::{
     store::{self, JournalOptions, OpenOptions},
 };
 
+use tempfile::TempDir;
+use tonic::Code;
+
 use super::{crash, facts::Account, observe};
 use crate::{
     process::{Process, Random},
     support::Clients,
 };
 
+/// What the log says of a state that was not believed.
+const REBUILT: &str = "the state was rebuilt from the journal";
+
 /// Every catalog and account as a file, by name.
 pub async fn answers(server: &Process) -> BTreeMap<String, String> {
-    observe::exports(&mut Clients::connect(&server.address()).await).await
+    observe::exports(&mut Clients::connect(&server.address()).await).await.unwrap()
 }
 
 pub async fn check_same(server: &Process, expected: &BTreeMap<String, String>, what: &str) {
@@ -83,6 +89,21 @@ fn spoil(path: &Path, random: &mut Random) -> String {
     what
 }
 
+/// Copies a directory and spoils the state in the copy. Says how.
+fn spoiled_copy(directory: &Path, random: &mut Random) -> (TempDir, String) {
+    let place = TempDir::new().unwrap();
+    copy(directory, place.path());
+    let mut what = Vec::new();
+    for _ in 0..=random.below(4) {
+        // Mostly the file with the records.
+        let files = files_in(&place.path().join("state"));
+        let database = place.path().join("state/db");
+        let path = if random.one_in(3) { random.pick(&files).clone() } else { database };
+        what.push(spoil(&path, random));
+    }
+    (place, what.join(", "))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_state_full_of_garbage_is_rebuilt() {
     let mut crashed = crash(4, Random::new("a_state_full_of_garbage_is_rebuilt")).await;
@@ -90,30 +111,77 @@ async fn a_state_full_of_garbage_is_rebuilt() {
     let mut server = Process::start(directory, &[]);
     let expected = answers(&server).await;
     server.kill();
-    let (mut rebuilt, mut rounds) = (0, 0);
-    while rounds < 30 {
-        rounds += 1;
-        let place = tempfile::tempdir().unwrap();
-        copy(directory, place.path());
-        let random = &mut crashed.random;
-        let mut what = Vec::new();
-        for _ in 0..=random.below(4) {
-            // Mostly the file with the records.
-            let files = files_in(&place.path().join("state"));
-            let database = place.path().join("state/db");
-            let path = if random.one_in(3) { random.pick(&files).clone() } else { database };
-            what.push(spoil(&path, random));
-        }
-        if random.one_in(4) {
+    let (rounds, mut rebuilt) = (30, 0);
+    for _ in 0..rounds {
+        let (place, what) = spoiled_copy(directory, &mut crashed.random);
+        if crashed.random.one_in(4) {
             // Hints that are not believed when they cannot be read.
-            std::fs::write(place.path().join(["CLEAN", "CLEAN.last", "LOCK"][random.below(3)]), b"garbage").unwrap();
+            let hint = crashed.random.pick(&["CLEAN", "CLEAN.last", "LOCK"]);
+            std::fs::write(place.path().join(hint), b"garbage").unwrap();
         }
         let server = Process::start(place.path(), &[]);
-        check_same(&server, &expected, &what.join(", ")).await;
-        rebuilt += usize::from(server.logged("the state was rebuilt from the journal").is_some());
+        check_same(&server, &expected, &what).await;
+        rebuilt += usize::from(server.logged(REBUILT).is_some());
     }
     println!("{rounds} states were spoiled, {rebuilt} had to be rebuilt");
     assert!(rebuilt > 0, "the garbage was never where it matters");
+}
+
+/// After a stop in good order the state is not read through, so that garbage may show only when it is met.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_that_came_after_a_clean_stop_never_changes_an_answer_and_the_next_check_rebuilds_it() {
+    let (met, left) = spoil_a_clean_directory("garbage_that_came_after_a_clean_stop", 25, Process::kill).await;
+    println!("garbage was met {met} times, always as an error");
+    assert_eq!(left, 0, "what is started after a kill looks at everything");
+}
+
+#[ignore = "a known gap: a server that has met garbage calls its stop clean, so that the next one does not look either"]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn garbage_that_was_met_is_rebuilt_by_a_restart_in_good_order() {
+    let name = "garbage_that_was_met_is_rebuilt_by_a_restart_in_good_order";
+    let in_order = |server: &mut Process| {
+        server.terminate();
+        server.wait();
+    };
+    let (met, left) = spoil_a_clean_directory(name, 200, in_order).await;
+    assert_eq!(left, 0, "of {met} that had met garbage, so many had it after a restart too");
+}
+
+/// How often a server met garbage, and how often one that was started after `end` met it again.
+async fn spoil_a_clean_directory(name: &str, rounds: usize, end: fn(&mut Process)) -> (usize, usize) {
+    let mut crashed = crash(2, Random::new(name)).await;
+    let directory = crashed.directory.path();
+    let mut server = Process::start(directory, &[]);
+    let expected = answers(&server).await;
+    server.stop();
+    let (mut met, mut left) = (0, 0);
+    for _ in 0..rounds {
+        let (place, what) = spoiled_copy(directory, &mut crashed.random);
+        let mut server = Process::start(place.path(), &[]);
+        if is_same(&server, &expected, &what).await {
+            continue;
+        }
+        met += 1;
+        end(&mut server);
+        let server = Process::start(place.path(), &[]);
+        left += usize::from(!is_same(&server, &expected, &what).await);
+    }
+    (met, left)
+}
+
+/// Whether everything is answered as it was. Not answering is the one other thing that is allowed.
+async fn is_same(server: &Process, expected: &BTreeMap<String, String>, what: &str) -> bool {
+    match observe::exports(&mut Clients::connect(&server.address()).await).await {
+        Ok(found) => {
+            assert!(found == *expected, "{what}: other answers");
+            true
+        }
+        Err(status) => {
+            // Some garbage makes sled panic, which ends the one call as a fault of the server.
+            assert!(matches!(status.code(), Code::Unavailable | Code::Internal), "{what}: {status:?}");
+            false
+        }
+    }
 }
 
 /// Writes on in segments that are small, so that there are several, and takes a snapshot on the way.

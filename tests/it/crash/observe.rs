@@ -192,7 +192,7 @@ fn reason(reason: Reason) -> DecisionReason {
 
 /// Which version of the catalog is in force, whole.
 pub async fn catalog_version(clients: &mut Clients) -> usize {
-    let exported = export_catalog(clients, &format!("catalogs/{}", super::facts::CATALOG)).await;
+    let exported = export_catalog(clients, &format!("catalogs/{}", super::facts::CATALOG)).await.unwrap();
     let line = exported.lines().find_map(|line| line.strip_prefix("display_name: version ")).unwrap();
     let version = line.parse().unwrap();
     let roles = exported.lines().filter(|line| line.trim() == format!("description: version {version}"));
@@ -223,32 +223,32 @@ pub async fn pinned(clients: &mut Clients, id: &str, token: &str) -> Result<Stri
 }
 
 /// Every catalog and every account as a file, by name.
-pub async fn exports(clients: &mut Clients) -> BTreeMap<String, String> {
+pub async fn exports(clients: &mut Clients) -> Result<BTreeMap<String, String>, Status> {
     let mut files = BTreeMap::new();
-    let catalogs = clients.catalogs.list_catalogs(ListCatalogsRequest::default()).await.unwrap().into_inner();
+    let catalogs = clients.catalogs.list_catalogs(ListCatalogsRequest::default()).await?.into_inner();
     for catalog in catalogs.catalogs {
-        let file = export_catalog(clients, &catalog.name).await;
+        let file = export_catalog(clients, &catalog.name).await?;
         files.insert(catalog.name, file);
     }
-    let accounts = clients.accounts.list_accounts(ListAccountsRequest::default()).await.unwrap().into_inner();
+    let accounts = clients.accounts.list_accounts(ListAccountsRequest::default()).await?.into_inner();
     for account in accounts.accounts {
         let request = Request::new(ExportAccountRequest { name: account.name.clone(), consistency: None });
-        let mut chunks = clients.accounts.export_account(request).await.unwrap().into_inner();
+        let mut chunks = clients.accounts.export_account(request).await?.into_inner();
         let mut file = Vec::new();
-        while let Some(chunk) = chunks.message().await.unwrap() {
+        while let Some(chunk) = chunks.message().await? {
             file.extend(chunk.chunk);
         }
         files.insert(account.name, String::from_utf8(file).unwrap());
     }
-    files
+    Ok(files)
 }
 
-async fn export_catalog(clients: &mut Clients, name: &str) -> String {
+async fn export_catalog(clients: &mut Clients, name: &str) -> Result<String, Status> {
     let request = Request::new(ExportCatalogRequest { name: name.to_owned(), consistency: None });
-    let mut chunks = clients.catalogs.export_catalog(request).await.unwrap().into_inner();
+    let mut chunks = clients.catalogs.export_catalog(request).await?.into_inner();
     let mut file = Vec::new();
-    while let Some(chunk) = chunks.message().await.unwrap() {
+    while let Some(chunk) = chunks.message().await? {
         file.extend(chunk.chunk);
     }
-    String::from_utf8(file).unwrap()
+    Ok(String::from_utf8(file).unwrap())
 }
