@@ -252,8 +252,8 @@ async fn what_is_too_large_is_refused_with_the_limit_and_the_connection_goes_on(
 
     let mut request = Request::new(question());
     request.metadata_mut().insert("x-long", "y".repeat(8 << 10).parse().unwrap());
-    let status = clients.authorization.check(request).await.unwrap_err();
-    assert_ne!(status.code(), Code::Ok, "headers of more than 8 KiB");
+    // HTTP itself refuses headers of more than 8 KiB; which code a client makes of that is its own matter.
+    clients.authorization.check(request).await.unwrap_err();
 
     assert_eq!(is_allowed(&mut clients).await.ok(), Some(true), "the connection still serves");
 }
