@@ -26,7 +26,7 @@ const TABLE: &[Row] = &[
     Row(
         "api",
         "files model proto service",
-        "base64 crc32fast futures_util http http_body prost prost_types sha2 tokio tokio_stream tonic tonic_types tower \
+        "base64 crc32fast futures_util http prost prost_types sha2 tokio tokio_stream tonic tonic_types tower \
          tracing",
     ),
     Row(

@@ -9,13 +9,17 @@
     missing_docs
 )]
 
-mod errors_doc;
+mod cli;
 mod commands;
+mod crash;
 mod debugging;
+mod errors_doc;
 mod imports;
 mod oracle;
 mod oracle_runs;
+mod process;
 mod random;
 mod scenarios;
+mod serving;
 mod support;
 mod tools;
