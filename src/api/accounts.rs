@@ -85,13 +85,12 @@ impl AccountService for Api {
         let mut fields = Fields::default();
         let given = fields.required("account", request.account).unwrap_or_default();
         let id = fields.account("account.name", &given.name);
-        let is_whole = request.update_mask.as_ref().is_none_or(|mask| mask.paths.is_empty());
         let mask = fields.mask(request.update_mask, &["display_name", "catalog", "state", "features"]);
         let display_name = mask.take("display_name", || fields.name("account.display_name", given.display_name));
         // Without a mask an empty catalog means the one that it has, which is all that it can be.
-        let wants_catalog = !(is_whole && given.catalog.is_empty());
+        let wants_catalog = !(mask.is_whole && given.catalog.is_empty());
         let catalog = mask.take("catalog", || fields_catalog(&mut fields, wants_catalog, &given.catalog)).flatten();
-        let state = mask.take("state", || fields.account_state("account.state", given.state)).flatten();
+        let state = fields.updated_state(&mask, "account.state", given.state, Fields::account_state);
         let features = mask.take("features", || fields.features("account.features", &given.features));
         let id = fields.done(id)?;
         let update = AccountUpdate { display_name, catalog, state, features };

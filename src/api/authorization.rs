@@ -73,19 +73,12 @@ impl AuthorizationService for Api {
             .map_err(|error| ServiceError::field("subject", error.to_string()))?;
         let arguments = ["ListPermissions", account.as_str(), user.as_str()];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let listed = self.service.list_permissions(subject, at).await?;
-        let mut rest: Vec<ListedPermission> = listed
-            .permissions
-            .into_iter()
-            .filter(|each| page.as_ref().is_none_or(|page| each.permission > page.cursor))
-            .collect();
-        let has_more = rest.len() > size;
-        rest.truncate(size);
-        let cursor = rest.last().filter(|_| has_more).map(|last| last.permission.clone());
+        let after = page.as_ref().map(|page| page.cursor.clone());
+        let listed = self.service.list_permissions(subject, size, after, at).await?;
         Ok(Response::new(ListPermissionsResponse {
-            permissions: rest.into_iter().map(|each| effective_permission(&account, each)).collect(),
+            permissions: listed.permissions.into_iter().map(|each| effective_permission(&account, each)).collect(),
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
-            next_page_token: self.next_page(cursor, listed.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(listed.revision),
         }))
     }
@@ -103,6 +96,7 @@ impl Api {
             return Ok((self.read_at(consistency)?, None));
         }
         let page = self.tokens.read_page(token, arguments, self.service.now())?;
+        self.reached(page.revision)?;
         Ok((ReadAt::Exact(page.revision), Some(page)))
     }
 

@@ -21,6 +21,7 @@ pub use guard::{GuardLayer, Guarded};
 pub use tokens::Tokens;
 
 use crate::{
+    model::Revision,
     proto::{self, Consistency, consistency::Requirement},
     service::{ErrorReason, ReadAt, Service, ServiceError},
 };
@@ -47,20 +48,20 @@ impl Api {
         Self { service, tokens: Tokens::new(store_id), transfers: upload::Transfers::default() }
     }
 
+    /// Refuses a token of a revision that this server has not reached.
+    fn reached(&self, revision: Revision) -> Result<Revision, ServiceError> {
+        if revision <= self.service.head().revision {
+            return Ok(revision);
+        }
+        Err(ServiceError::new(
+            ErrorReason::TokenForeign,
+            "the token is ahead of this server: it was given out by another store, or by this one before it was restored",
+        ))
+    }
+
     /// Which revision a consistency requirement comes to.
     fn read_at(&self, consistency: Option<&Consistency>) -> Result<ReadAt, ServiceError> {
-        let head = self.service.head();
-        let reached = |token: &str| {
-            let revision = self.tokens.read(token)?;
-            if revision > head.revision {
-                return Err(ServiceError::new(
-                    ErrorReason::TokenForeign,
-                    "the consistency token is ahead of this server: it was given out by another store, or by this one \
-                     before it was restored",
-                ));
-            }
-            Ok(revision)
-        };
+        let reached = |token: &str| self.reached(self.tokens.read(token)?);
         match consistency.and_then(|consistency| consistency.requirement.as_ref()) {
             // One server has everything that it has acknowledged, so the first three come to the same.
             None | Some(Requirement::MinimizeLatency(_) | Requirement::FullyConsistent(_)) => Ok(ReadAt::Latest),

@@ -294,9 +294,29 @@ impl Fields {
         }
     }
 
+    /// A state that an update sets. Left out of an update of everything it stays as it is; asked for by name it has to
+    /// be given: nothing becomes active because a field was forgotten.
+    pub(super) fn updated_state<T>(
+        &mut self,
+        mask: &Mask,
+        field: &str,
+        state: i32,
+        parse: impl FnOnce(&mut Self, &str, i32) -> Option<T>,
+    ) -> Option<T> {
+        if state == 0 {
+            if !mask.is_whole && mask.paths.contains(&"state") {
+                self.wrong(field, "nothing was given; the update mask names it, so it is required");
+            }
+            return None;
+        }
+        mask.take("state", || parse(self, field, state)).flatten()
+    }
+
     /// Which of the known fields an update is about.
     pub(super) fn mask(&mut self, mask: Option<prost_types::FieldMask>, known: &[&'static str]) -> Mask {
-        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else { return Mask { paths: known.to_vec() } };
+        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else {
+            return Mask { paths: known.to_vec(), is_whole: true };
+        };
         let mut paths = Vec::new();
         for (index, path) in mask.paths.iter().enumerate() {
             match known.iter().find(|known| *known == path) {
@@ -308,13 +328,15 @@ impl Fields {
                 ),
             }
         }
-        Mask { paths }
+        Mask { paths, is_whole: false }
     }
 }
 
 /// The fields that an update is about.
 pub(super) struct Mask {
     paths: Vec<&'static str>,
+    /// There was no mask: it is about everything that was given.
+    pub(super) is_whole: bool,
 }
 
 impl Mask {

@@ -6,9 +6,9 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::service::{ServiceError, StatusKind};
 
 /// What details may take, in bytes: they travel in a header, and common clients refuse headers above 8 KiB.
-const MAX_DETAIL_BYTES: usize = 4 << 10;
+const MAX_DETAIL_BYTES: usize = 3 << 10;
 /// The longest message, in bytes.
-const MAX_MESSAGE_BYTES: usize = 1 << 10;
+const MAX_MESSAGE_BYTES: usize = 512;
 
 /// The gRPC code of a kind of error.
 pub(super) fn code(kind: StatusKind) -> Code {

@@ -73,11 +73,12 @@ impl UserService for Api {
         let given = fields.required("user", request.user).unwrap_or_default();
         let name = fields.user("user.name", &given.name);
         let mask = fields.mask(request.update_mask, &["display_name", "username", "email", "state"]);
+        let state = fields.updated_state(&mask, "user.state", given.state, Fields::user_state);
         let update = UserUpdate {
+            state,
             display_name: mask.take("display_name", || fields.name("user.display_name", given.display_name)),
             username: mask.take("username", || fields.name("user.username", given.username)),
             email: mask.take("email", || fields.email("user.email", given.email)),
-            state: mask.take("state", || fields.user_state("user.state", given.state)).flatten(),
         };
         let (account, id) = fields.done(name)?;
         let written = self.service.update_user(account.clone(), id, update).await?;

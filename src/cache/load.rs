@@ -4,7 +4,7 @@
 //! one whether a write came between; loads of one key at one revision are worked out once, and nobody joins a load that
 //! began at an earlier revision than their own question.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use super::{
     stamps::{Dependencies, Stamps},
@@ -12,14 +12,8 @@ use super::{
 };
 use crate::model::{Revision, Timestamp};
 
-/// How many times a load that writes disturb begins again at once, before it waits for them.
-const EAGER_ATTEMPTS: usize = 3;
-
-/// How long a caller is ready to wait.
-pub trait Patience {
-    /// What is left of it; none: none.
-    fn left(&self) -> Option<Duration>;
-}
+/// How many times a load that writes disturb begins again.
+const ATTEMPTS: usize = 3;
 
 /// An answer that was worked out, and what it depends on.
 #[derive(Debug)]
@@ -34,6 +28,12 @@ pub struct Entry<V> {
 }
 
 impl<V> Entry<V> {
+    /// An answer that was read at a revision and is not to be kept: it holds at no other.
+    pub fn unkept(value: V, revision: Revision) -> Self {
+        // A slot that does not exist never holds.
+        Self { value, revision, expires: None, slots: Box::new([u32::MAX]) }
+    }
+
     /// An entry that depends on nothing.
     #[cfg(all(test, feature = "server"))]
     pub(super) fn new(value: V, revision: Revision) -> Self {
@@ -61,7 +61,7 @@ pub trait EntryMap<V>: Send + Sync {
 pub enum LoadError<E> {
     /// The facts could not be read.
     Failed(E),
-    /// Writes kept disturbing the load until the caller's patience ended.
+    /// Writes kept disturbing the load. The caller reads at a revision instead, which no write disturbs.
     Disturbed,
 }
 
@@ -71,13 +71,19 @@ struct Flight<V, E> {
     landed: Condvar,
 }
 
+/// Which key is loaded, and at which revision.
+type FlightName = (Box<[u8]>, Revision);
+
+/// Works an answer out: notes each dependency before it reads it, and gives the value and when it expires.
+pub type Read<'a, V, E> = &'a mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>;
+
 type Outcome<V, E> = Result<Option<Arc<Entry<V>>>, E>;
 
 /// Entries by key, each worked out when it is asked for and no good one is kept.
 pub struct LoadCache<V, E, M> {
     stamps: Arc<Stamps>,
     map: M,
-    flights: Mutex<HashMap<(Box<[u8]>, Revision), Arc<Flight<V, E>>>>,
+    flights: Mutex<HashMap<FlightName, Arc<Flight<V, E>>>>,
 }
 
 impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
@@ -113,15 +119,8 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
     ///
     /// # Errors
     /// [`LoadError`]; nothing is kept then.
-    pub fn get_or_load(
-        &self,
-        key: &[u8],
-        now: Timestamp,
-        patience: &dyn Patience,
-        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
-    ) -> Result<Arc<Entry<V>>, LoadError<E>> {
-        let mut attempts = 0;
-        loop {
+    pub fn get_or_load(&self, key: &[u8], now: Timestamp, read: Read<'_, V, E>) -> Result<Arc<Entry<V>>, LoadError<E>> {
+        for _ in 0..ATTEMPTS {
             if let Some(entry) = self.hit(key, now) {
                 return Ok(entry);
             }
@@ -130,23 +129,12 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
             if let Some(entry) = self.fly(key, revision, read)? {
                 return Ok(entry);
             }
-            attempts += 1;
-            if patience.left().is_none() {
-                return Err(LoadError::Disturbed);
-            }
-            if attempts >= EAGER_ATTEMPTS {
-                self.stamps.wait_for_publication(revision, patience);
-            }
         }
+        Err(LoadError::Disturbed)
     }
 
     /// Loads a key at a revision, or waits for whoever does so already. None: a write disturbed it.
-    fn fly(
-        &self,
-        key: &[u8],
-        revision: Revision,
-        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
-    ) -> Result<Option<Arc<Entry<V>>>, LoadError<E>> {
+    fn fly(&self, key: &[u8], revision: Revision, read: Read<'_, V, E>) -> Result<Option<Arc<Entry<V>>>, LoadError<E>> {
         let name = (Box::from(key), revision);
         let (flight, leads) = {
             let mut flights = lock(&self.flights);
@@ -175,12 +163,7 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
         outcome.map_err(LoadError::Failed)
     }
 
-    fn load(
-        &self,
-        key: &[u8],
-        revision: Revision,
-        read: &mut dyn FnMut(&Stamps, &mut Dependencies) -> Result<(V, Option<Timestamp>), E>,
-    ) -> Outcome<V, E> {
+    fn load(&self, key: &[u8], revision: Revision, read: Read<'_, V, E>) -> Outcome<V, E> {
         let mut dependencies = Dependencies::default();
         let (value, expires) = read(&self.stamps, &mut dependencies)?;
         if !self.stamps.undisturbed(&dependencies, revision) {
@@ -196,7 +179,7 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
 struct Landing<'a, V, E, M> {
     cache: &'a LoadCache<V, E, M>,
     flight: &'a Flight<V, E>,
-    name: (Box<[u8]>, Revision),
+    name: FlightName,
 }
 
 impl<V, E, M> Landing<'_, V, E, M> {

@@ -16,7 +16,7 @@ mod sync;
 mod table_map;
 
 pub use intern::Interner;
-pub use load::{Entry, EntryMap, LoadCache, LoadError, Patience};
+pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};
 #[cfg(feature = "server")]
 pub use moka_map::{CacheLimits, MokaMap, Weighed};
 pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;

@@ -104,10 +104,15 @@ impl<V: Weighed + Send + Sync + 'static> MokaMap<V> {
         self.negative.run_pending_tasks();
     }
 
-    /// Forgets everything. Correctness never needs it; tests and benchmarks do.
-    pub fn clear(&self) {
+    /// Forgets everything, without waiting for the room to be free. Correctness never needs it.
+    pub fn forget(&self) {
         self.entries.invalidate_all();
         self.negative.invalidate_all();
+    }
+
+    /// Forgets everything. Correctness never needs it; tests and benchmarks do.
+    pub fn clear(&self) {
+        self.forget();
         self.settle();
     }
 
@@ -172,7 +177,7 @@ impl<V: Weighed + Send + Sync + 'static> EntryMap<V> for MokaMap<V> {
 mod tests {
     use super::*;
     use crate::{
-        cache::{Dependencies, LoadCache, Patience, Stamps},
+        cache::{Dependencies, LoadCache, Stamps},
         model::{Revision, Timestamp},
     };
 
@@ -195,14 +200,6 @@ mod tests {
         }
     }
 
-    struct Never;
-
-    impl Patience for Never {
-        fn left(&self) -> Option<std::time::Duration> {
-            None
-        }
-    }
-
     type Kept = LoadCache<Something, (), MokaMap<Something>>;
 
     fn cache(bytes: u64) -> Kept {
@@ -212,7 +209,7 @@ mod tests {
 
     fn put(cache: &Kept, key: u32, account: u64, is_negative: bool) {
         let mut read = |_: &Stamps, _: &mut Dependencies| Ok((Something { account, is_negative }, None));
-        cache.get_or_load(&key.to_be_bytes(), Timestamp(0), &Never, &mut read).unwrap();
+        cache.get_or_load(&key.to_be_bytes(), Timestamp(0), &mut read).unwrap();
     }
 
     fn kept(cache: &Kept, keys: std::ops::Range<u32>) -> usize {

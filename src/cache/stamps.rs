@@ -7,10 +7,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{
-    load::Patience,
-    sync::{AtomicU64, Condvar, Mutex, Ordering, lock},
-};
+use super::sync::{AtomicU64, Ordering};
 use crate::model::{Dependency, Revision};
 
 #[cfg(not(feature = "shuttle"))]
@@ -61,8 +58,6 @@ pub struct Stamps {
     published: Box<[AtomicU64]>,
     inflight: Box<[AtomicU64]>,
     seed: u64,
-    publication: Mutex<()>,
-    published_now: Condvar,
 }
 
 impl Stamps {
@@ -71,14 +66,7 @@ impl Stamps {
     #[must_use]
     pub fn new(head: Revision, seed: u64) -> Self {
         let slots = || (0..SLOTS).map(|_| AtomicU64::new(head.0)).collect();
-        Self {
-            stable: AtomicU64::new(head.0),
-            published: slots(),
-            inflight: slots(),
-            seed,
-            publication: Mutex::new(()),
-            published_now: Condvar::new(),
-        }
+        Self { stable: AtomicU64::new(head.0), published: slots(), inflight: slots(), seed }
     }
 
     /// The revision of the last published write.
@@ -130,7 +118,6 @@ impl Stamps {
             for slot in &slots.0 {
                 self.set(&self.inflight, *slot, stable);
             }
-            self.wake_loads();
             return Err(CommitError::NotDurable(error));
         }
         apply().map_err(CommitError::NotApplied)?;
@@ -138,7 +125,6 @@ impl Stamps {
             self.set(&self.published, *slot, revision.0);
         }
         self.stable.store(revision.0, Ordering::SeqCst);
-        self.wake_loads();
         Ok(())
     }
 
@@ -151,39 +137,6 @@ impl Stamps {
     /// Whether a load that began at `revision` has read nothing of a later write. To be asked after its last read.
     pub(super) fn undisturbed(&self, dependencies: &Dependencies, revision: Revision) -> bool {
         dependencies.slots.iter().all(|slot| self.get(&self.inflight, *slot) <= revision.0)
-    }
-
-    /// Waits until a write later than `revision` is published, or `patience` says that it is enough.
-    pub(super) fn wait_for_publication(&self, revision: Revision, patience: &dyn Patience) {
-        let mut guard = lock(&self.publication);
-        while self.stable() <= revision {
-            let Some(left) = patience.left() else { return };
-            guard = self.wait(guard, left);
-        }
-    }
-
-    #[cfg(not(feature = "shuttle"))]
-    fn wait<'a>(
-        &self,
-        guard: super::sync::MutexGuard<'a, ()>,
-        left: std::time::Duration,
-    ) -> super::sync::MutexGuard<'a, ()> {
-        self.published_now.wait_timeout(guard, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
-    }
-
-    #[cfg(feature = "shuttle")]
-    fn wait<'a>(
-        &self,
-        guard: super::sync::MutexGuard<'a, ()>,
-        _left: std::time::Duration,
-    ) -> super::sync::MutexGuard<'a, ()> {
-        self.published_now.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    fn wake_loads(&self) {
-        // Taking the lock orders this after a waiter's look at `stable`, so that no wake-up is lost.
-        drop(lock(&self.publication));
-        self.published_now.notify_all();
     }
 
     fn get(&self, stamps: &[AtomicU64], slot: u32) -> u64 {

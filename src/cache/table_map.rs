@@ -7,14 +7,23 @@ use std::{
 
 use super::load::{Entry, EntryMap};
 
+type Table<V> = HashMap<Box<[u8]>, Arc<Entry<V>>>;
+
 /// Entries by key, every one kept: for catalogs, of which there are a handful.
 pub struct TableMap<V> {
-    entries: RwLock<HashMap<Box<[u8]>, Arc<Entry<V>>>>,
+    entries: RwLock<Table<V>>,
 }
 
 impl<V> Default for TableMap<V> {
     fn default() -> Self {
         Self { entries: RwLock::default() }
+    }
+}
+
+impl<V> TableMap<V> {
+    /// Forgets everything.
+    pub fn forget(&self) {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 

@@ -172,11 +172,11 @@ fn included(catalog: &Catalog, permission: &PermissionDefinition) -> Vec<ApiScop
     let mut open = permission.api_scopes.clone();
     let mut found = Vec::new();
     while let Some(index) = open.pop() {
-        if let (Some(seen), Some(scope)) = (reached.get_mut(index.position()), scopes.get(index.position())) {
-            if !std::mem::replace(seen, true) {
-                found.push(index);
-                open.extend(&scope.includes);
-            }
+        if let (Some(seen), Some(scope)) = (reached.get_mut(index.position()), scopes.get(index.position()))
+            && !std::mem::replace(seen, true)
+        {
+            found.push(index);
+            open.extend(&scope.includes);
         }
     }
     found.sort_by_key(|index| scopes.get(index.position()).map(|scope| &scope.id));

@@ -103,11 +103,19 @@ pub fn decide(subject: &Subject, permission: PermissionIndex) -> Reason {
     }
 }
 
-/// Every permission that [`decide`] allows, ordered by id, each with the bindings that it comes from.
-/// Cost: linear in the catalog's permissions, and in bindings times permissions for what is taken from it.
-pub fn effective_permissions(subject: &Subject) -> impl Iterator<Item = (PermissionIndex, Vec<&HeldRole>)> + '_ {
+/// Every permission that [`decide`] allows and whose id comes after `after`, ordered by id, each with the bindings that
+/// it comes from. Cost: linear in the catalog's permissions, and in the bindings for each permission that is taken.
+pub fn effective_permissions<'a>(
+    subject: &'a Subject,
+    after: Option<&'a str>,
+) -> impl Iterator<Item = (PermissionIndex, Vec<&'a HeldRole>)> + 'a {
     let set = &subject.set;
-    set.catalog().permissions().filter(|permission| decide(subject, *permission) == Reason::Allowed).map(|permission| {
+    let comes_after = move |permission: &PermissionIndex| {
+        let id = set.catalog().definition(*permission).map(|definition| definition.id.as_str());
+        after.is_none_or(|after| id.is_some_and(|id| id > after))
+    };
+    let allowed = move |permission: &PermissionIndex| decide(subject, *permission) == Reason::Allowed;
+    set.catalog().permissions().filter(comes_after).filter(allowed).map(move |permission| {
         let contains = |held: &&HeldRole| set.role(held.role).is_some_and(|role| role.permissions.contains(permission));
         (permission, subject.held.iter().filter(contains).collect())
     })
@@ -221,15 +229,17 @@ mod tests {
             for permission in [GATED, FREE, INTERNAL] {
                 assert_eq!(decide(&subject, permission), expected);
             }
-            assert_eq!(effective_permissions(&subject).count(), 0);
+            assert_eq!(effective_permissions(&subject, None).count(), 0);
         }
     }
 
     #[test]
     fn the_list_is_what_would_be_allowed_ordered_by_id_with_every_path() {
         let subject = subject(Standing::Active, &[Number(10)], &["managed", "internal"], Some("night-shift"));
-        let listed: Vec<_> = effective_permissions(&subject).map(|(index, held)| (index, held.len())).collect();
+        let listed: Vec<_> = effective_permissions(&subject, None).map(|(index, held)| (index, held.len())).collect();
         assert_eq!(listed, [(FREE, 2), (INTERNAL, 1), (GATED, 2)]);
+        let rest: Vec<_> = effective_permissions(&subject, Some("a.free")).map(|(index, _)| index).collect();
+        assert_eq!(rest, [INTERNAL, GATED]);
     }
 
     #[test]

@@ -58,6 +58,12 @@ macro_rules! id {
                 if $check(text) { Ok(Self(text.into())) } else { Err(InvalidId::new(text, $expected)) }
             }
 
+            /// An id that no other comes before.
+            #[allow(dead_code)]
+            pub(super) fn smallest() -> Self {
+                Self("+".into())
+            }
+
             /// As [`Self::new`], for a text that is only looked at. Allocates nothing if the text is well formed.
             ///
             /// # Errors

@@ -129,6 +129,34 @@ pub enum Dependency {
 }
 
 impl KeyRange {
+    /// A key that no key of the range comes before. Keys of one range lie together in the order of keys.
+    #[must_use]
+    pub fn first_key(self) -> Key {
+        const NONE: Number = Number(0);
+        match self {
+            Self::CatalogNames => Key::CatalogName(CatalogId::smallest()),
+            Self::AccountNames => Key::AccountName(AccountId::smallest()),
+            Self::CatalogAccounts(catalog) => Key::CatalogAccount { catalog, account: NONE },
+            Self::Users(account) => Key::User { account, user: NONE },
+            Self::UserNames(account) => Key::UserName { account, id: UserId::smallest() },
+            Self::Profiles(account) => Key::Profile { account, user: NONE },
+            Self::Teams(account) => Key::Team { account, team: NONE },
+            Self::TeamNames(account) => Key::TeamName { account, id: TeamId::smallest() },
+            Self::Roles(account) => Key::Role { account, role: NONE },
+            Self::RoleNames(account) => Key::RoleName { account, id: RoleId::smallest() },
+            Self::AccountMemberships(account) => Key::Membership { account, user: NONE, team: NONE },
+            Self::Memberships { account, user } => Key::Membership { account, user, team: NONE },
+            Self::AccountMembers(account) => Key::Member { account, team: NONE, user: NONE },
+            Self::Members { account, team } => Key::Member { account, team, user: NONE },
+            Self::Bindings(account) => Key::Binding { account, binding: NONE },
+            Self::AccountHolderBindings(account) => Key::HolderBinding { account, holder: NONE, binding: NONE },
+            Self::HolderBindings { account, holder } => Key::HolderBinding { account, holder, binding: NONE },
+            Self::AccountRoleBindings(account) => Key::RoleBinding { account, role: NONE, binding: NONE },
+            Self::RoleBindings { account, role } => Key::RoleBinding { account, role, binding: NONE },
+            Self::Retired => Key::Retired(NONE),
+        }
+    }
+
     /// Whether a key lies in the range.
     #[must_use]
     pub fn contains(self, key: &Key) -> bool {

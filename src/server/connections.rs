@@ -40,7 +40,7 @@ impl Limit {
     /// The connections of a TCP listener. One too many is closed at once.
     pub(super) fn tcp(&self, listener: TcpListener) -> impl Stream<Item = io::Result<Limited<TcpStream>>> + use<> {
         let limit = self.clone();
-        TcpListenerStream::new(listener).filter_map(move |connection| {
+        TcpListenerStream::new(listener).then(breathe).filter_map(move |connection| {
             let connection = connection.inspect(|stream| drop(stream.set_nodelay(true)));
             limit.admit(connection)
         })
@@ -49,7 +49,7 @@ impl Limit {
     /// The connections of a Unix socket.
     pub(super) fn unix(&self, listener: UnixListener) -> impl Stream<Item = io::Result<Limited<UnixStream>>> + use<> {
         let limit = self.clone();
-        UnixListenerStream::new(listener).filter_map(move |connection| limit.admit(connection))
+        UnixListenerStream::new(listener).then(breathe).filter_map(move |connection| limit.admit(connection))
     }
 
     fn admit<S>(&self, connection: io::Result<S>) -> Option<io::Result<Limited<S>>> {
@@ -69,6 +69,14 @@ impl Limit {
             }
         }
     }
+}
+
+/// Waits a little after a failure: when the process has no file descriptor left, the next attempt fails as well.
+async fn breathe<S>(connection: io::Result<S>) -> io::Result<S> {
+    if connection.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    connection
 }
 
 /// How long a connection of this process may live.

@@ -13,14 +13,14 @@ use super::{
     error::{ErrorReason, ServiceError},
     facts,
     plan::Plan,
-    roles::{insert_role, offers_custom_roles, permission_number, remove_role},
+    roles::{insert_role, listed_permissions, offers_custom_roles, permission_number, remove_role},
     teams::{insert_team, remove_team},
     users::{insert_user, put_profile, remove_user, set_membership},
     writer::Written,
 };
 use crate::{
     engine::CompiledCatalog,
-    files::{AccountDefinition, Located, Problems, RoleName},
+    files::{AccountDefinition, Located, Problems, RoleDefinition, RoleName},
     model::{
         AccountRecord, Holder, Key, KeyRange, Number, ProfileRecord, Record, RoleId, RoleRecord, TeamId, TeamRecord,
         UserRecord,
@@ -175,12 +175,6 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
     }
     features.sort_unstable();
     features.dedup();
-    if let Some(role) = file.roles.first()
-        && offers_custom_roles(catalog).is_err()
-    {
-        problems
-            .add(role.id.at, format_args!("roles: the catalog {:?} offers no custom roles", definition.id.as_str()));
-    }
     for (index, role) in file.roles.iter().enumerate() {
         for (position, permission) in role.permissions.iter().enumerate() {
             if permission_number(catalog, &permission.value).is_none() {
@@ -286,10 +280,6 @@ impl Application<'_, '_> {
             }
         }
         let count_before = existing.len();
-        let ids_of = |numbers: &[Number]| -> BTreeSet<String> {
-            let definition = |number: &Number| catalog.definition(catalog.permission_of_number(*number)?);
-            numbers.iter().filter_map(definition).map(|each| each.id.to_string()).collect()
-        };
         let mut numbers = HashMap::new();
         for role in &file.roles {
             let id = &role.id.value;
@@ -299,6 +289,7 @@ impl Application<'_, '_> {
             permissions.dedup();
             let subject = format!("roles/{id}");
             let Some((number, record)) = existing.remove(id) else {
+                refuse_if_not_offered(catalog, role)?;
                 self.note(AppliedAction::Create, subject, &[]);
                 let time = self.plan.time;
                 let record = RoleRecord {
@@ -317,7 +308,15 @@ impl Application<'_, '_> {
                 ("display_name", &record.display_name, &role.display_name),
                 ("description", &record.description, &role.description),
             ]);
-            details.extend(difference("permissions", &ids_of(&record.permissions), &ids_of(&permissions)));
+            // What the role lists and cannot give (dropped or internal by now) is in no file, and stays as it is.
+            let wanted: BTreeSet<String> = role.permissions.iter().map(|each| each.value.to_string()).collect();
+            let listed = listed_permissions(catalog, &record).iter().map(ToString::to_string).collect();
+            if let Some(permissions) = difference("permissions", &listed, &wanted) {
+                refuse_if_not_offered(catalog, role)?;
+                details.push(permissions);
+            } else {
+                permissions.clone_from(&record.permissions);
+            }
             if !details.is_empty() {
                 self.note(AppliedAction::Update, subject, &details);
                 let record = RoleRecord {
@@ -519,6 +518,17 @@ impl Application<'_, '_> {
         }
         Ok(difference("roles", &held.into_keys().collect(), &wanted.into_keys().collect()))
     }
+}
+
+/// Custom roles that were there before their catalog withdrew them stay as they are; none is made or given more.
+fn refuse_if_not_offered(catalog: &CompiledCatalog, role: &RoleDefinition) -> Result<(), Refused> {
+    if offers_custom_roles(catalog).is_ok() {
+        return Ok(());
+    }
+    let mut problems = Problems::default();
+    let id = &catalog.catalog().definition.id;
+    problems.add(role.id.at, format_args!("roles: the catalog {:?} offers no custom roles", id.as_str()));
+    problems.into_result(()).map_err(Refused::Problems)
 }
 
 /// The names of the texts that differ.

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant, SystemTime},
+    time::SystemTime,
 };
 
 use tokio::sync::{Semaphore, mpsc};
@@ -17,7 +17,7 @@ use super::{
     writer,
 };
 use crate::{
-    cache::{CacheLimits, Interner, LoadCache, MokaMap, Patience, Stamps, TableMap},
+    cache::{CacheLimits, Interner, LoadCache, MokaMap, Stamps, TableMap},
     engine::{CompiledCatalog, EffectiveSet},
     model::{Dependency, Key, Number, Revision, Timestamp},
     store::{At, ChangeLog, Store, View},
@@ -28,8 +28,6 @@ use crate::{
 pub struct Settings {
     /// What the cache may hold.
     pub cache: CacheLimits,
-    /// How long a question may take that waits for writes.
-    pub patience: Duration,
     /// How many questions may be worked out at a time; more wait.
     pub loads: usize,
     /// Keys the slots of the stamps. Any number that outsiders cannot guess.
@@ -55,7 +53,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             cache: CacheLimits::default(),
-            patience: Duration::from_secs(1),
             loads: 64,
             seed: 0,
             #[cfg(test)]
@@ -113,17 +110,9 @@ pub(super) struct Core {
     pub(super) catalogs: CatalogCache,
     pub(super) sets: Interner<Signature, EffectiveSet>,
     clock: AtomicU64,
+    #[cfg(test)]
     pub(super) settings: Settings,
     pub(super) loads: Arc<Semaphore>,
-}
-
-/// Waits until an instant.
-pub(super) struct Until(pub(super) Instant);
-
-impl Patience for Until {
-    fn left(&self) -> Option<Duration> {
-        self.0.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
-    }
 }
 
 impl Core {
@@ -141,8 +130,7 @@ impl Core {
             let record = facts::get_catalog(&StoreView(&*self.store), &Key::Catalog(number))?;
             Ok((record.map(compile), None))
         };
-        let patience = Until(Instant::now() + self.settings.patience);
-        let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), &patience, &mut read)?;
+        let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), &mut read)?;
         Ok(entry.value.clone())
     }
 
@@ -153,8 +141,10 @@ impl Core {
 
     /// A catalog made ready as it was at a revision. Cost: that of [`Self::catalog`] unless it has changed since.
     pub(super) fn catalog_at(&self, number: Number, revision: Revision) -> Result<Option<CatalogAt>, ServiceError> {
-        match self.catalog(number)? {
-            Some(current) if current.revision <= revision => Ok(Some(current)),
+        match self.catalog(number) {
+            Ok(Some(current)) if current.revision <= revision => Ok(Some(current)),
+            Err(error) if error.reason != ErrorReason::Disturbed => Err(error),
+            // Replaced since, or being replaced at this moment.
             _ => Self::catalog_in(&self.at(revision), number),
         }
     }
@@ -210,6 +200,7 @@ impl Service {
             catalogs: LoadCache::new(stamps, TableMap::default()),
             sets: Interner::default(),
             clock: AtomicU64::new(head.time.0),
+            #[cfg(test)]
             settings,
             loads: Arc::new(Semaphore::new(settings.loads)),
         });

@@ -99,8 +99,6 @@ reasons! {
         "An account stays under the catalog that it was created with.";
     CustomRolesNotOffered, "CUSTOM_ROLES_NOT_OFFERED", FailedPrecondition,
         "The account's catalog does not offer custom roles that list permissions.";
-    RoleManaged, "ROLE_MANAGED", FailedPrecondition,
-        "The role is kept by the platform: it changes with its catalog, and accounts only say who holds it.";
     RoleNotHeld, "ROLE_NOT_HELD", FailedPrecondition,
         "The user does not hold the role.";
     RoleInherited, "ROLE_INHERITED", FailedPrecondition,

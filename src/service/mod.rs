@@ -1,7 +1,7 @@
 //! The use cases: questions answered from the cache, lists read at one revision, and writes planned one after another.
 //!
-//! Every write goes one way: a plan over the facts as they will be ([`plan`]), one change, the journal, the state, the
-//! stamps ([`writer`]). Nothing here knows gRPC or sled. Read [`Service`], then `questions` and `writer`.
+//! Every write goes one way: a plan over the facts as they will be (`plan`), one change, the journal, the state, the
+//! stamps (`writer`). Nothing here knows gRPC or sled. Read [`Service`], then `questions` and `writer`.
 
 mod accounts;
 mod apply_account;

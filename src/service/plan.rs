@@ -98,6 +98,9 @@ impl<'a> Plan<'a> {
             teams: before.teams.saturating_add_signed(teams),
             roles: before.roles.saturating_add_signed(roles),
         };
+        if counts == before {
+            return Ok(());
+        }
         let over = |what: &str, maximum: u64| {
             ServiceError::new(
                 ErrorReason::LimitReached,
@@ -148,12 +151,16 @@ impl View for Plan<'_> {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
-        let in_range = |key: &Key| range.contains(key) && after.is_none_or(|after| key > after);
+        // Only the run of the range is looked at: a plan can hold a million changes, and scans for each of them.
+        let from = after.cloned().unwrap_or_else(|| range.first_key());
+        let is_new = |key: &Key| after != Some(key);
         let mut overlay: BTreeMap<&Key, Option<Stamped<Record>>> = BTreeMap::new();
-        for (key, pending) in self.pending.records.iter().filter(|(key, _)| in_range(key)) {
+        let pending = self.pending.records.range(from.clone()..).take_while(|(key, _)| range.contains(key));
+        for (key, pending) in pending.filter(|(key, _)| is_new(key)) {
             overlay.insert(key, pending.clone());
         }
-        for (key, change) in self.changes.iter().filter(|(key, _)| in_range(key)) {
+        let changes = self.changes.range(from..).take_while(|(key, _)| range.contains(key));
+        for (key, change) in changes.filter(|(key, _)| is_new(key)) {
             let value = change.after.clone().map(|value| Stamped { revision: Revision(0), value });
             overlay.insert(key, value);
         }

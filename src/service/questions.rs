@@ -1,17 +1,20 @@
 //! Check, BatchCheck and ListPermissions: from the cache where it holds, worked out otherwise.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     MAX_BATCH,
-    core::{CatalogAt, Core, ReadAt, Service, StoreView, Until},
+    core::{CatalogAt, Core, ReadAt, Service, StoreView},
     error::{ErrorReason, ServiceError},
     facts::{self, RoleName},
 };
 use crate::{
     cache::{Dependencies, Entry, Stamps, Weighed},
     engine::{EffectiveSet, Reason, Standing, Subject, decide, effective_permissions},
-    model::{AccountId, AccountState, Dependency, Key, MAX_ID_BYTES, Number, Revision, TeamId, UserId, UserState},
+    model::{
+        AccountId, AccountState, ApiScopeIndex, Dependency, Key, MAX_ID_BYTES, Number, Revision, TeamId, UserId,
+        UserState,
+    },
     store::View,
 };
 
@@ -159,6 +162,8 @@ pub struct ListedPermissions {
     pub permissions: Vec<ListedPermission>,
     /// Why it may do nothing at all, if that is so whatever its roles are.
     pub subject_reason: Option<Reason>,
+    /// The permission after which the next page begins; none: this was the last one.
+    pub next: Option<String>,
     /// The revision at which it is so.
     pub revision: Revision,
 }
@@ -224,32 +229,54 @@ impl Service {
             ReadAt::Exact(revision) => revision,
         };
         let mut results = Vec::with_capacity(items.len());
+        let mut known: HashMap<&str, Answerable> = HashMap::new();
         for item in items {
-            results.push(match item.subject(account) {
-                Ok(subject) => item.result(account, &self.answerable_at(subject, revision).await?),
-                Err(error) => Err(error),
-            });
+            let subject = match item.subject(account) {
+                Ok(subject) => subject,
+                Err(error) => {
+                    results.push(Err(error));
+                    continue;
+                }
+            };
+            if !known.contains_key(item.user.as_str()) {
+                known.insert(&item.user, self.answerable_at(subject, revision).await?);
+            }
+            if let Some(answerable) = known.get(item.user.as_str()) {
+                results.push(item.result(account, answerable));
+            }
         }
         Ok((whole_account(results)?, revision))
     }
 
-    /// Everything that a subject may do, and why. Cost: as [`Self::check`], and linear in the catalog's permissions and
-    /// the paths to each.
+    /// What a subject may do, and why: a page of at most `size` permissions after `after`, and fewer if very many paths
+    /// lead to them. Cost: as [`Self::check`], and linear in the catalog's permissions and the paths on the page.
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub async fn list_permissions(&self, name: SubjectName<'_>, at: ReadAt) -> Result<ListedPermissions, ServiceError> {
+    pub async fn list_permissions(
+        &self,
+        name: SubjectName<'_>,
+        size: usize,
+        after: Option<String>,
+        at: ReadAt,
+    ) -> Result<ListedPermissions, ServiceError> {
         let (account, _) = name.to_owned()?;
-        let (listed, revision) = match at {
+        let (entry, revision) = match at {
             ReadAt::Latest => {
                 let stable = self.core.stamps.stable();
                 let entry = self.entry(name).await?;
-                (listed(&entry.value, &account)?, stable.max(entry.revision))
+                let revision = stable.max(entry.revision);
+                (entry, revision)
             }
-            ReadAt::Exact(revision) => (listed(&self.answerable_at(name, revision).await?, &account)?, revision),
+            ReadAt::Exact(revision) => {
+                (Arc::new(Entry::unkept(self.answerable_at(name, revision).await?, revision)), revision)
+            }
         };
-        let (permissions, subject_reason) = listed;
-        Ok(ListedPermissions { account, permissions, subject_reason, revision })
+        self.blocking(move || {
+            let page = listed(&entry.value, &account, size, after.as_deref())?;
+            Ok(ListedPermissions { revision, ..page })
+        })
+        .await
     }
 
     /// The kept entry of a subject, or a new one.
@@ -261,14 +288,22 @@ impl Service {
         let (account, user) = subject.to_owned()?;
         let core = Arc::clone(&self.core);
         self.blocking(move || {
-            let patience = Until(Instant::now() + core.settings.patience);
             let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
                 let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
                 let answerable = core.load(&StoreView(&*core.store), &account, &user, None, &mut note)?;
                 // No grant expires by itself yet, so neither does what is worked out from them.
                 Ok((answerable, None))
             };
-            Ok(core.subjects.get_or_load(key.as_bytes(), core.now(), &patience, &mut read)?)
+            // What was published before this line is seen by either way.
+            let stable = core.stamps.stable();
+            match core.subjects.get_or_load(key.as_bytes(), core.now(), &mut read).map_err(ServiceError::from) {
+                Err(error) if error.reason == ErrorReason::Disturbed => {
+                    // A large write can take long. What was published before it is answered meanwhile, from history.
+                    let answerable = core.load(&core.at(stable), &account, &user, Some(stable), &mut |_| {})?;
+                    Ok(Arc::new(Entry::unkept(answerable, stable)))
+                }
+                outcome => outcome,
+            }
         })
         .await
     }
@@ -424,15 +459,28 @@ fn no_account(id: &str) -> ServiceError {
     ServiceError::new(ErrorReason::AccountNotFound, format!("there is no account {id:?}")).with("account", id)
 }
 
-type Listing = (Vec<ListedPermission>, Option<Reason>);
+/// A page ends before a permission with which it would have more paths than this.
+const MAX_PATHS: usize = 20_000;
 
-fn listed(answerable: &Answerable, account: &AccountId) -> Result<Listing, ServiceError> {
+fn listed(
+    answerable: &Answerable,
+    account: &AccountId,
+    size: usize,
+    after: Option<&str>,
+) -> Result<ListedPermissions, ServiceError> {
     let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(account.as_str())) };
     let catalog = subject.set.catalog();
     let definition = &catalog.catalog().definition;
-    let mut permissions = Vec::new();
-    for (index, held) in effective_permissions(subject) {
+    let mut permissions: Vec<ListedPermission> = Vec::new();
+    let (mut path_count, mut next) = (0, None);
+    for (index, held) in effective_permissions(subject, after) {
         let Some(permission) = catalog.definition(index) else { continue };
+        let is_full = permissions.len() == size || path_count + held.len() > MAX_PATHS;
+        if let Some(last) = permissions.last().filter(|_| is_full) {
+            next = Some(last.permission.clone());
+            break;
+        }
+        path_count += held.len();
         let mut paths: Vec<GrantPath> = held
             .into_iter()
             .filter_map(|held| {
@@ -441,28 +489,24 @@ fn listed(answerable: &Answerable, account: &AccountId) -> Result<Listing, Servi
             })
             .collect();
         paths.sort();
-        let scopes = catalog.api_scopes(index).iter();
+        let feature = permission.feature.and_then(|feature| definition.features.get(feature.position()));
+        let scope = |scope: &ApiScopeIndex| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id));
         permissions.push(ListedPermission {
             permission: permission.id.to_string(),
             section: text(definition.sections.get(permission.section.position()).map(|section| &section.id)),
-            feature: permission
-                .feature
-                .and_then(|feature| definition.features.get(feature.position()))
-                .map(|feature| feature.id.to_string()),
-            api_scopes: scopes
-                .map(|scope| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id)))
-                .collect(),
+            feature: feature.map(|feature| feature.id.to_string()),
+            api_scopes: catalog.api_scopes(index).iter().map(scope).collect(),
             paths,
             deprecated: permission.deprecated,
         });
     }
-    let reason = match subject.standing {
+    let subject_reason = match subject.standing {
         Standing::Active => None,
         Standing::AccountSuspended => Some(Reason::AccountSuspended),
         Standing::Unknown => Some(Reason::SubjectUnknown),
         Standing::NotActive => Some(Reason::SubjectNotActive),
     };
-    Ok((permissions, reason))
+    Ok(ListedPermissions { account: account.clone(), permissions, subject_reason, next, revision: Revision(0) })
 }
 
 fn text(id: Option<&impl ToString>) -> String {

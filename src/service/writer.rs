@@ -141,7 +141,7 @@ impl Writer {
             self.stopped.store(true, Ordering::Relaxed);
             return;
         };
-        let mut stopping = stopping;
+        let (mut stopping, mut closing) = (stopping, false);
         loop {
             let mut group = Vec::new();
             if self.sweeper.has_work() && !self.stopped.load(Ordering::Relaxed) {
@@ -151,7 +151,8 @@ impl Writer {
                     Err(mpsc::error::TryRecvError::Empty) => {
                         self.sweep();
                         // Sweeping can wait; stopping cannot.
-                        if !matches!(stopping.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+                        if !closing && !matches!(stopping.try_recv(), Err(oneshot::error::TryRecvError::Empty)) {
+                            closing = true;
                             jobs.close();
                         }
                         continue;
@@ -162,7 +163,7 @@ impl Writer {
                     tokio::select! {
                         biased;
                         job = jobs.recv() => job,
-                        _ = &mut stopping => None,
+                        _ = &mut stopping, if !closing => None,
                     }
                 });
                 let Some(job) = first else { return };
@@ -239,6 +240,12 @@ impl Writer {
         match outcome {
             Ok(()) => {
                 self.sweeper.note(changes);
+                if changes.iter().flat_map(|change| &change.records).any(|record| matches!(record.key, Key::Catalog(_)))
+                {
+                    // Kept answers hold on to the version of the catalog that they were worked out from.
+                    self.core.subjects.map().forget();
+                    self.core.catalogs.map().forget();
+                }
                 Ok(())
             }
             Err(CommitError::NotDurable(

@@ -99,7 +99,15 @@ pub struct Opened {
     options: OpenOptions,
     /// One snapshot or pruning at a time.
     maintenance: Mutex<()>,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // Closing the file is not enough where a child process is being started: it holds the descriptor until it has
+        // become another program. If unlocking fails, closing does what it can.
+        let _ = self.lock.unlock();
+    }
 }
 
 struct Paths {
@@ -196,7 +204,7 @@ pub fn open(directory: &Path, options: OpenOptions) -> Result<Opened, StoreError
         store_id,
         options,
         maintenance: Mutex::new(()),
-        _lock: lock,
+        lock,
     })
 }
 
@@ -269,7 +277,7 @@ impl Opened {
         self.store.stop();
         self.store.sync()?;
         let head = self.log.head();
-        if self.store.head() == head {
+        if self.store.head() == head && !self.store.is_suspect() {
             let marker = Writer::default().bytes(&CLEAN_MAGIC).head(&head).crc(self.store_id);
             files::write_whole(&self.paths.clean, &marker)?;
         }

@@ -6,8 +6,12 @@
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use sled::{Batch, IVec, Transactional as _, Tree, transaction::TransactionError};
@@ -39,6 +43,8 @@ pub struct SledStore {
     meta: Tree,
     writer: Mutex<Writer>,
     published: RwLock<Published>,
+    /// A read met what cannot be: at the next start the state is read through before it is believed.
+    suspect: AtomicBool,
 }
 
 struct Writer {
@@ -179,6 +185,7 @@ impl SledStore {
             parts,
             meta,
             writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
+            suspect: AtomicBool::new(false),
             published: RwLock::new(Published { head: known.head, oldest: known.oldest }),
         };
         Ok((store, is_whole))
@@ -403,11 +410,30 @@ fn decoded_rows(rows: Vec<Row>) -> Result<Vec<(Key, Stamped<Record>)>, StoreErro
     rows.iter().map(|row| Ok((decode_key(&row.key)?, decoded(row)?))).collect()
 }
 
+impl SledStore {
+    /// Whether a read has met what cannot be.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    /// Reads, and notes if that met damage. On damaged files sled can panic; that is an error like another here.
+    fn watched<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let outcome = catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(StoreError::Engine("reading the state ended abnormally".to_owned())));
+        if matches!(outcome, Err(StoreError::DamagedState(_) | StoreError::Engine(_))) {
+            self.suspect.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
 impl View for SledStore {
     fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
         let key = encode_key(key);
-        let value: Option<IVec> = self.state.get(&key).map_err(engine)?;
-        value.map(|value| decoded(&self.row(&key, &value)?)).transpose()
+        self.watched(|| {
+            let value: Option<IVec> = self.state.get(&key).map_err(engine)?;
+            value.map(|value| decoded(&self.row(&key, &value)?)).transpose()
+        })
     }
 
     fn scan(
@@ -417,10 +443,13 @@ impl View for SledStore {
         limit: usize,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
         let prefix = encode_range(range);
-        let rows = self.state.range(history::from(&prefix, after.map(encode_key)));
-        let rows = rows.take(limit).map(|item| item.map_err(engine));
-        let rows = rows.take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
-        decoded_rows(rows.map(|item| item.and_then(|(key, value)| self.row(&key, &value))).collect::<Result<_, _>>()?)
+        self.watched(|| {
+            let rows = self.state.range(history::from(&prefix, after.map(encode_key)));
+            let rows = rows.take(limit).map(|item| item.map_err(engine));
+            let rows = rows.take_while(|item| item.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix)));
+            let rows = rows.map(|item| item.and_then(|(key, value)| self.row(&key, &value)));
+            decoded_rows(rows.collect::<Result<_, _>>()?)
+        })
     }
 }
 
@@ -447,7 +476,7 @@ impl Store for SledStore {
 
     fn get_at(&self, key: &Key, at: Revision) -> Result<Option<Stamped<Record>>, StoreError> {
         self.check_kept(at)?;
-        let row = self.row_at(&encode_key(key), at);
+        let row = self.watched(|| self.row_at(&encode_key(key), at));
         // What was read is right only if nothing of it was pruned in the meantime; and a failure may be just that.
         self.check_kept(at)?;
         row?.map(|row| decoded(&row)).transpose()
@@ -461,7 +490,7 @@ impl Store for SledStore {
         at: Revision,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
         self.check_kept(at)?;
-        let rows = self.rows_at(&encode_range(range), after.map(encode_key), limit, at);
+        let rows = self.watched(|| self.rows_at(&encode_range(range), after.map(encode_key), limit, at));
         self.check_kept(at)?;
         decoded_rows(rows?)
     }

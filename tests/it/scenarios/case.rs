@@ -11,12 +11,16 @@ pub struct Scenario {
     pub cases: Vec<Case>,
 }
 
+/// A role that is held: its name, whether directly, and through which teams.
+pub type HeldRole = (String, bool, Vec<String>);
+
 pub struct Case {
     pub name: String,
     /// What is written before the question, with the words of the error that it has to be refused with.
     pub steps: Vec<(Step, Option<String>)>,
     pub checks: Vec<Question>,
-    pub roles_of: Option<(String, Vec<(String, bool, Vec<String>)>)>,
+    /// Whose roles, and all of them.
+    pub roles_of: Option<(String, Vec<HeldRole>)>,
     pub listed: Vec<Listed>,
 }
 

@@ -189,7 +189,7 @@ pub fn ask(scenario: &Scenario, case: &Case, file: &str) -> usize {
     for listed in &case.listed {
         let subject = facts.subject(&listed.subject);
         let index = facts.catalog.permission(&listed.permission).unwrap();
-        let found = effective_permissions(&subject).find(|(permission, _)| *permission == index);
+        let found = effective_permissions(&subject, None).find(|(permission, _)| *permission == index);
         let Some((_, teams)) = &listed.through else {
             assert!(found.is_none(), "{name}: {} is listed", listed.permission);
             continue;
