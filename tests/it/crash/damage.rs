@@ -142,7 +142,7 @@ async fn garbage_that_was_met_is_rebuilt_by_a_restart_in_good_order() {
         server.terminate();
         server.wait();
     };
-    let (met, left) = spoil_a_clean_directory(name, 200, in_order).await;
+    let (met, left) = spoil_a_clean_directory(name, 60, in_order).await;
     assert_eq!(left, 0, "of {met} that had met garbage, so many had it after a restart too");
 }
 
