@@ -19,6 +19,7 @@ pub use intern::Interner;
 pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};
 #[cfg(feature = "server")]
 pub use moka_map::{CacheLimits, MokaMap, Weighed};
+#[cfg(feature = "server")]
 pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;
 pub use stamps::{CommitError, Dependencies, SlotSet, Stamps};
 #[cfg(feature = "server")]

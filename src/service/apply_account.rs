@@ -308,14 +308,17 @@ impl Application<'_, '_> {
                 ("display_name", &record.display_name, &role.display_name),
                 ("description", &record.description, &role.description),
             ]);
-            // What the role lists and cannot give (dropped or internal by now) is in no file, and stays as it is.
             let wanted: BTreeSet<String> = role.permissions.iter().map(|each| each.value.to_string()).collect();
             let listed = listed_permissions(catalog, &record).iter().map(ToString::to_string).collect();
-            if let Some(permissions) = difference("permissions", &listed, &wanted) {
+            details.extend(difference("permissions", &listed, &wanted));
+            // What has become internal is in no file. The role loses it for good: it is to have what the file says, and
+            // no more should the permission cease to be internal one day.
+            let known = record.permissions.iter().filter_map(|number| catalog.permission_of_number(*number)).count();
+            if known > listed.len() {
+                details.push(format!("permissions -{} internal", known - listed.len()));
+            }
+            if listed != wanted {
                 refuse_if_not_offered(catalog, role)?;
-                details.push(permissions);
-            } else {
-                permissions.clone_from(&record.permissions);
             }
             if !details.is_empty() {
                 self.note(AppliedAction::Update, subject, &details);
