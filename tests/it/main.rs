@@ -15,6 +15,7 @@ mod crash;
 mod debugging;
 mod errors_doc;
 mod imports;
+mod management;
 mod oracle;
 mod oracle_runs;
 mod process;
