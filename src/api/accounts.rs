@@ -123,8 +123,8 @@ impl AccountService for Api {
         let chunks = request.into_inner();
         let answers = self.transfers.answers(|sender| async move {
             let event = |event| ApplyAccountResponse { event: Some(event) };
-            let file = upload::receive(chunks, MAX_ACCOUNT_BYTES).await?;
-            let parsed = tokio::task::spawn_blocking(move || files::parse_account(&file)).await;
+            let file = upload::receive(&api.transfers, chunks, MAX_ACCOUNT_BYTES).await?;
+            let parsed = tokio::task::spawn_blocking(move || files::parse_account(&file.bytes)).await;
             let outcome = match parsed.map_err(|_| Status::internal("the file could not be read"))? {
                 Ok(definition) => {
                     let name = format!("accounts/{}", definition.id.value);

@@ -68,8 +68,8 @@ impl CatalogService for Api {
         let chunks = request.into_inner();
         let answers = self.transfers.answers(|sender| async move {
             let event = |event| ApplyCatalogResponse { event: Some(event) };
-            let file = upload::receive(chunks, MAX_CATALOG_BYTES).await?;
-            let parsed = tokio::task::spawn_blocking(move || files::parse_catalog(&file)).await;
+            let file = upload::receive(&api.transfers, chunks, MAX_CATALOG_BYTES).await?;
+            let parsed = tokio::task::spawn_blocking(move || files::parse_catalog(&file.bytes)).await;
             let definition = match parsed.map_err(|_| Status::internal("the file could not be read"))? {
                 Ok(definition) => definition,
                 Err(problems) => {

@@ -3,7 +3,7 @@
 use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Status, Streaming};
 
@@ -20,6 +20,8 @@ const IDLE: Duration = Duration::from_secs(30);
 
 /// How many files may be under way.
 const MAX_TRANSFERS: usize = 16;
+/// What files being received may take together, in KiB: as much as the largest one.
+const MAX_ROOM_KIB: usize = 1 << 20;
 
 /// The stream of an answer.
 pub(super) type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -42,11 +44,60 @@ impl Chunk for proto::ApplyAccountRequest {
     }
 }
 
+/// The files that may be under way at a time, and the memory that those being received may take together.
+#[derive(Clone)]
+pub(super) struct Transfers {
+    files: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+}
+
+/// A whole file that was received. Its room is given back when it is dropped.
+pub(super) struct Received {
+    pub(super) bytes: Vec<u8>,
+    _room: Vec<OwnedSemaphorePermit>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self { files: Arc::new(Semaphore::new(MAX_TRANSFERS)), room: Arc::new(Semaphore::new(MAX_ROOM_KIB)) }
+    }
+}
+
+impl Transfers {
+    /// Sends answers one by one from a task of its own; a caller that has gone, or that takes nothing for a while, ends
+    /// it.
+    pub(super) fn answers<T: Send + 'static, F: Future<Output = Result<(), Status>> + Send + 'static>(
+        &self,
+        send: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
+    ) -> Result<Answers<T>, Status> {
+        let permit = Arc::clone(&self.files).try_acquire_owned().map_err(|_| {
+            let message = format!("{MAX_TRANSFERS} files are under way, the maximum; try again in a moment");
+            ServiceError::new(ErrorReason::Overloaded, message)
+        })?;
+        let (sender, receiver) = mpsc::channel(16);
+        let failed = sender.clone();
+        let work = AssertUnwindSafe(send(sender)).catch_unwind();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let outcome =
+                work.await.unwrap_or_else(|_| Err(Status::internal("the server failed to answer; its log says more")));
+            if let Err(status) = outcome {
+                let _ = failed.send_timeout(Err(status), IDLE).await;
+            }
+        });
+        Ok(Box::pin(ReceiverStream::new(receiver)))
+    }
+}
+
 /// Reads a whole file of at most `maximum` bytes.
 ///
 /// A client that goes away looks like one that is done, so a file counts only if its last piece says that it is that.
-pub(super) async fn receive<C: Chunk>(mut chunks: Streaming<C>, maximum: usize) -> Result<Vec<u8>, Status> {
-    let mut file = Vec::new();
+pub(super) async fn receive<C: Chunk>(
+    transfers: &Transfers,
+    mut chunks: Streaming<C>,
+    maximum: usize,
+) -> Result<Received, Status> {
+    let (mut file, mut room) = (Vec::new(), Vec::new());
     loop {
         let next = tokio::time::timeout(IDLE, chunks.message())
             .await
@@ -67,46 +118,16 @@ pub(super) async fn receive<C: Chunk>(mut chunks: Streaming<C>, maximum: usize) 
             let message = format!("the file is larger than {maximum} bytes, the maximum");
             return Err(ServiceError::new(ErrorReason::FileTooLarge, message).into());
         }
+        // Rounded up, so that a file of tiny chunks is counted as more than it is rather than as nothing.
+        let kib = u32::try_from(bytes.len().div_ceil(1024)).unwrap_or(u32::MAX);
+        room.push(Arc::clone(&transfers.room).try_acquire_many_owned(kib).map_err(|_| {
+            let message = format!("files of {MAX_ROOM_KIB} KiB are being received, the maximum; try again in a moment");
+            ServiceError::new(ErrorReason::Overloaded, message)
+        })?);
         file.extend_from_slice(&bytes);
         if last {
-            return Ok(file);
+            return Ok(Received { bytes: file, _room: room });
         }
-    }
-}
-
-/// The files that may be under way at a time: each can take as much memory as it is large.
-#[derive(Clone)]
-pub(super) struct Transfers(Arc<Semaphore>);
-
-impl Default for Transfers {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_TRANSFERS)))
-    }
-}
-
-impl Transfers {
-    /// Sends answers one by one from a task of its own; a caller that has gone, or that takes nothing for a while, ends
-    /// it.
-    pub(super) fn answers<T: Send + 'static, F: Future<Output = Result<(), Status>> + Send + 'static>(
-        &self,
-        send: impl FnOnce(mpsc::Sender<Result<T, Status>>) -> F,
-    ) -> Result<Answers<T>, Status> {
-        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
-            let message = format!("{MAX_TRANSFERS} files are under way, the maximum; try again in a moment");
-            ServiceError::new(ErrorReason::Overloaded, message)
-        })?;
-        let (sender, receiver) = mpsc::channel(16);
-        let failed = sender.clone();
-        let work = AssertUnwindSafe(send(sender)).catch_unwind();
-        tokio::spawn(async move {
-            let _permit = permit;
-            let outcome =
-                work.await.unwrap_or_else(|_| Err(Status::internal("the server failed to answer; its log says more")));
-            if let Err(status) = outcome {
-                let _ = failed.send_timeout(Err(status), IDLE).await;
-            }
-        });
-        Ok(Box::pin(ReceiverStream::new(receiver)))
     }
 }
 
