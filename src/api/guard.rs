@@ -39,14 +39,6 @@ impl Default for GuardLayer {
     }
 }
 
-impl GuardLayer {
-    /// How many calls have panicked.
-    #[must_use]
-    pub fn panics(&self) -> u64 {
-        self.panics.load(Ordering::Relaxed)
-    }
-}
-
 impl<S> Layer<S> for GuardLayer {
     type Service = Guarded<S>;
 
@@ -148,8 +140,8 @@ where
                 },
             };
             outcome.unwrap_or_else(|_| {
-                // The panic's own message is in the log already, from the hook.
-                panics.fetch_add(1, Ordering::Relaxed);
+                let panics = panics.fetch_add(1, Ordering::Relaxed) + 1;
+                tracing::error!(panics, "a call panicked; so many have since the start");
                 Ok(Status::internal("the server failed to answer; its log says more").into_http())
             })
         })

@@ -40,14 +40,4 @@ impl<S: Eq + Hash, V> Interner<S, V> {
         }
         made
     }
-
-    /// How many values are in use, and some that were until lately.
-    pub fn len(&self) -> usize {
-        lock(&self.values).by_signature.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }

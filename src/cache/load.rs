@@ -40,6 +40,11 @@ impl<V> Entry<V> {
         Self { value, revision, expires: None, slots: Box::default() }
     }
 
+    /// Whether it was made by [`Self::unkept`].
+    pub fn is_unkept(&self) -> bool {
+        *self.slots == [u32::MAX]
+    }
+
     /// What the list of dependencies takes in memory, in bytes.
     #[must_use]
     pub fn dependency_bytes(&self) -> usize {

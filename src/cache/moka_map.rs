@@ -86,18 +86,6 @@ impl<V: Weighed + Send + Sync + 'static> MokaMap<V> {
         Self { entries, negative, shares, account_bytes: limits.bytes / 100 * limits.account_share }
     }
 
-    /// How many entries there are, about.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.entries.entry_count() + self.negative.entry_count()
-    }
-
-    /// Whether there are none, about.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Carries out what moka has put off, so that counts are right. For tests.
     pub fn settle(&self) {
         self.entries.run_pending_tasks();

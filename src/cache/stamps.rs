@@ -23,20 +23,6 @@ pub(crate) const MAX_SLOTS_OF_A_WRITE: usize = 4096;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotSet(Vec<u32>);
 
-impl SlotSet {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 /// The slots that a load has read from, noted before each read.
 #[derive(Debug, Default)]
 pub struct Dependencies {

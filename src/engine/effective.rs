@@ -63,12 +63,6 @@ impl EffectiveSet {
         &self.catalog
     }
 
-    /// The roles that it was worked out from, each once, by number.
-    #[must_use]
-    pub fn roles(&self) -> &[Arc<RoleFacts>] {
-        &self.roles
-    }
-
     /// One of its roles.
     #[must_use]
     pub fn role(&self, number: Number) -> Option<&Arc<RoleFacts>> {

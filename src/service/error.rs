@@ -109,7 +109,7 @@ reasons! {
     Overloaded, "OVERLOADED", ResourceExhausted,
         "The server has as much to do as it takes on. Try again in a moment.";
     Disturbed, "DISTURBED", Unavailable,
-        "Writes kept changing what the answer depends on until the deadline. Try again.";
+        "Writes kept changing what the answer depends on. Try again.";
     WritesStopped, "WRITES_STOPPED", Unavailable,
         "A write could not be brought to stable storage, and its outcome is unknown. Questions are still answered; the \
          server has to be restarted before it takes writes.";

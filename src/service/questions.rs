@@ -218,6 +218,10 @@ impl Service {
                 let holds = |entry: &Result<Kept, ServiceError>| {
                     entry.as_ref().map_or(true, |entry| self.core.subjects.holds_at(entry, start))
                 };
+                if entries.iter().flatten().any(|entry| entry.is_unkept()) {
+                    // A large write is under way: history is where the rest of the batch is found too.
+                    break;
+                }
                 if entries.iter().all(holds) {
                     let results = items.iter().zip(entries).map(|(item, entry)| item.result(account, &entry?.value));
                     return Ok((whole_account(results.collect())?, start));

@@ -264,7 +264,8 @@ impl Worker {
                 self.expect("ApplyCatalog", outcome, None)?;
             }
             13 => {
-                let id = self.catalog_id(self.random.0 as usize % 2);
+                let number = self.random.below(2);
+                let id = self.catalog_id(number);
                 let used = self.oracle.accounts.values().any(|account| account.catalog == id);
                 if used {
                     let outcome = self
@@ -273,6 +274,16 @@ impl Worker {
                         .delete_catalog(DeleteCatalogRequest { name: format!("catalogs/{id}") })
                         .await;
                     self.expect("DeleteCatalog", outcome, Some(Code::FailedPrecondition))?;
+                } else {
+                    let request = DeleteCatalogRequest { name: format!("catalogs/{id}") };
+                    let outcome = self.clients.catalogs.delete_catalog(request.clone()).await;
+                    self.expect("DeleteCatalog", outcome, None)?;
+                    self.oracle.catalogs.remove(&id);
+                    let again = self.clients.catalogs.delete_catalog(request).await;
+                    self.expect("DeleteCatalog again", again, Some(Code::NotFound))?;
+                    // Everything else needs it: another of the same id takes its place.
+                    let made = self.replace_catalog(number).await;
+                    self.expect("ApplyCatalog", made, None)?;
                 }
             }
             // Users.
