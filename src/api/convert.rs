@@ -106,6 +106,7 @@ pub(super) fn binding(account: &AccountId, view: &BindingView) -> proto::RoleBin
     let holder = match &view.holder {
         HolderName::User(user) => format!("users/{user}"),
         HolderName::Team(team) => format!("teams/{team}"),
+        HolderName::ServiceAccount(id) => format!("serviceAccounts/{id}"),
     };
     proto::RoleBinding {
         name: format!("accounts/{account}/roleBindings/{}", view.number.0),

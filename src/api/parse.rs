@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, TeamId, UserId,
-        UserState,
+        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, ServiceAccountId,
+        TeamId, UserId, UserState,
     },
     proto,
     service::{ErrorReason, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, RoleName, ServiceError, Violation},
@@ -153,10 +153,15 @@ impl Fields {
         match text.split_once('/') {
             Some(("users", id)) => self.id(field, id, UserId::new).map(HolderName::User),
             Some(("teams", id)) => self.id(field, id, TeamId::new).map(HolderName::Team),
+            Some(("serviceAccounts", id)) => self.id(field, id, ServiceAccountId::new).map(HolderName::ServiceAccount),
             _ => {
                 self.wrong(
                     field,
-                    format!("{} was given; \"users/{{user}}\" or \"teams/{{team}}\" is expected", shown(text)),
+                    format!(
+                        "{} was given; \"users/{{user}}\", \"teams/{{team}}\" or \"serviceAccounts/{{service_account}}\" is \
+                         expected",
+                        shown(text)
+                    ),
                 );
                 None
             }

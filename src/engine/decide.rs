@@ -250,6 +250,7 @@ mod tests {
             display_name: String::new(),
             description: String::new(),
             permissions: vec![Number(21), Number(22), Number(99)],
+            left_out_api_scopes: Vec::new(),
             created: Timestamp(0),
             updated: Timestamp(0),
         };

@@ -34,6 +34,11 @@ fn is_plain(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._@:+=~-".contains(&byte))
 }
 
+fn is_request_key(text: &str) -> bool {
+    let mut parts = text.splitn(3, '/');
+    [parts.next(), parts.next(), parts.next()].into_iter().all(|part| part.is_some_and(is_plain))
+}
+
 fn is_dotted(text: &str) -> bool {
     text.len() <= MAX_ID_BYTES
         && (2..=5).contains(&text.split('.').count())
@@ -112,6 +117,11 @@ id!(
     UserId, is_plain, "a user id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
 );
 id!(
+    /// Names a service account within an account. Users and service accounts are named apart: both can have the same id.
+    ServiceAccountId, is_plain,
+    "a service account id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
     /// Names a team within an account.
     TeamId, is_plain, "a team id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
 );
@@ -130,6 +140,14 @@ id!(
 id!(
     /// Names an API scope within a catalog.
     ApiScopeId, is_plain, "an API scope id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names one request of a caller, so that sending it again does not do it again.
+    RequestId, is_plain, "a request id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .. (a UUID is best)"
+);
+id!(
+    /// A request id with its caller and its method before it, joined by slashes.
+    RequestKey, is_request_key, "a caller, a method and a request id, joined by slashes"
 );
 id!(
     /// Names a permission within a catalog: two to five segments, usually `area.object.action`.

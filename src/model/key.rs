@@ -3,7 +3,7 @@
 //! Every key below an account carries the account's number. Numbers are given out once and never again, so a key that
 //! names a deleted thing can never come to mean another.
 
-use super::{AccountId, CatalogId, RoleId, TeamId, UserId};
+use super::{AccountId, CatalogId, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp, UserId};
 
 /// An internal number: given to a thing when it is created, unique in the store, never given again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,8 +64,24 @@ pub enum Key {
     Binding { account: Number, binding: Number },
     /// A binding found from the user or team that holds it -> `Name` (the role's number).
     HolderBinding { account: Number, holder: Number, binding: Number },
-    /// A binding found from its role -> `Name` (the holder's number).
-    RoleBinding { account: Number, role: Number, binding: Number },
+    /// A binding found from its role, in the order of those who hold it -> `Present`.
+    RoleBinding { account: Number, role: Number, holder: Number, binding: Number },
+    /// How many hold a role directly -> `RoleHolders`.
+    RoleHolders { account: Number, role: Number },
+    /// How many members a team has -> `Count`.
+    TeamSize { account: Number, team: Number },
+    /// A service account -> `ServiceAccount`.
+    ServiceAccount { account: Number, service_account: Number },
+    /// A service account's id -> `Name`.
+    ServiceAccountName { account: Number, id: ServiceAccountId },
+    /// When a user last signed in -> `Time`.
+    SignIn { account: Number, user: Number },
+    /// A request that was answered, while sending it again gives the same answer -> `Request`.
+    Request(RequestKey),
+    /// The same, found from the instant at which it may be forgotten -> `Present`.
+    RequestExpiry { expires: Timestamp, request: RequestKey },
+    /// A user whose personal fields are yet to be erased from the journal, the history and the snapshots -> `Present`.
+    Erasure { account: Number, user: Number },
     /// A deleted thing whose left-over references are yet to be swept -> `Retired`.
     Retired(Number),
 }
@@ -112,6 +128,20 @@ pub enum KeyRange {
     AccountRoleBindings(Number),
     /// All [`Key::RoleBinding`] of a role.
     RoleBindings { account: Number, role: Number },
+    /// All [`Key::RoleHolders`] of an account.
+    AccountRoleHolders(Number),
+    /// All [`Key::TeamSize`] of an account.
+    TeamSizes(Number),
+    /// All [`Key::ServiceAccount`] of an account.
+    ServiceAccounts(Number),
+    /// All [`Key::ServiceAccountName`] of an account.
+    ServiceAccountNames(Number),
+    /// All [`Key::SignIn`] of an account.
+    SignIns(Number),
+    /// All [`Key::RequestExpiry`], in the order of their instants.
+    RequestExpiries,
+    /// All [`Key::Erasure`].
+    Erasures,
     /// All [`Key::Retired`].
     Retired,
 }
@@ -124,6 +154,8 @@ pub enum Dependency {
     AccountName(AccountId),
     /// That a user of this id exists or not, and which.
     UserName { account: Number, id: UserId },
+    /// That a service account of this id exists or not, and which.
+    ServiceAccountName { account: Number, id: ServiceAccountId },
     /// A thing with its own record: its fields, its bindings, its memberships.
     Thing(Number),
 }
@@ -151,8 +183,15 @@ impl KeyRange {
             Self::Bindings(account) => Key::Binding { account, binding: NONE },
             Self::AccountHolderBindings(account) => Key::HolderBinding { account, holder: NONE, binding: NONE },
             Self::HolderBindings { account, holder } => Key::HolderBinding { account, holder, binding: NONE },
-            Self::AccountRoleBindings(account) => Key::RoleBinding { account, role: NONE, binding: NONE },
-            Self::RoleBindings { account, role } => Key::RoleBinding { account, role, binding: NONE },
+            Self::AccountRoleBindings(account) => Key::RoleBinding { account, role: NONE, holder: NONE, binding: NONE },
+            Self::RoleBindings { account, role } => Key::RoleBinding { account, role, holder: NONE, binding: NONE },
+            Self::AccountRoleHolders(account) => Key::RoleHolders { account, role: NONE },
+            Self::TeamSizes(account) => Key::TeamSize { account, team: NONE },
+            Self::ServiceAccounts(account) => Key::ServiceAccount { account, service_account: NONE },
+            Self::ServiceAccountNames(account) => Key::ServiceAccountName { account, id: ServiceAccountId::smallest() },
+            Self::SignIns(account) => Key::SignIn { account, user: NONE },
+            Self::RequestExpiries => Key::RequestExpiry { expires: Timestamp(0), request: RequestKey::smallest() },
+            Self::Erasures => Key::Erasure { account: NONE, user: NONE },
             Self::Retired => Key::Retired(NONE),
         }
     }
@@ -163,6 +202,8 @@ impl KeyRange {
         match (self, key) {
             (Self::CatalogNames, Key::CatalogName(_))
             | (Self::AccountNames, Key::AccountName(_))
+            | (Self::RequestExpiries, Key::RequestExpiry { .. })
+            | (Self::Erasures, Key::Erasure { .. })
             | (Self::Retired, Key::Retired(_)) => true,
             (Self::CatalogAccounts(mine), Key::CatalogAccount { catalog, .. }) => mine == *catalog,
             (Self::Users(mine), Key::User { account, .. })
@@ -176,7 +217,12 @@ impl KeyRange {
             | (Self::AccountMembers(mine), Key::Member { account, .. })
             | (Self::Bindings(mine), Key::Binding { account, .. })
             | (Self::AccountHolderBindings(mine), Key::HolderBinding { account, .. })
-            | (Self::AccountRoleBindings(mine), Key::RoleBinding { account, .. }) => mine == *account,
+            | (Self::AccountRoleBindings(mine), Key::RoleBinding { account, .. })
+            | (Self::AccountRoleHolders(mine), Key::RoleHolders { account, .. })
+            | (Self::TeamSizes(mine), Key::TeamSize { account, .. })
+            | (Self::ServiceAccounts(mine), Key::ServiceAccount { account, .. })
+            | (Self::ServiceAccountNames(mine), Key::ServiceAccountName { account, .. })
+            | (Self::SignIns(mine), Key::SignIn { account, .. }) => mine == *account,
             (Self::Memberships { account: mine, user: whose }, Key::Membership { account, user, .. }) => {
                 mine == *account && whose == *user
             }
@@ -204,6 +250,8 @@ impl Key {
             | Self::Account(_)
             | Self::AccountName(_)
             | Self::CatalogAccount { .. }
+            | Self::Request(_)
+            | Self::RequestExpiry { .. }
             | Self::Retired(_) => None,
             Self::Counts { account }
             | Self::User { account, .. }
@@ -217,7 +265,13 @@ impl Key {
             | Self::Member { account, .. }
             | Self::Binding { account, .. }
             | Self::HolderBinding { account, .. }
-            | Self::RoleBinding { account, .. } => Some(*account),
+            | Self::RoleBinding { account, .. }
+            | Self::RoleHolders { account, .. }
+            | Self::TeamSize { account, .. }
+            | Self::ServiceAccount { account, .. }
+            | Self::ServiceAccountName { account, .. }
+            | Self::SignIn { account, .. }
+            | Self::Erasure { account, .. } => Some(*account),
         }
     }
 
@@ -231,6 +285,10 @@ impl Key {
             Self::Catalog(number) | Self::Account(number) => Some(Dependency::Thing(*number)),
             Self::AccountName(id) => Some(Dependency::AccountName(id.clone())),
             Self::UserName { account, id } => Some(Dependency::UserName { account: *account, id: id.clone() }),
+            Self::ServiceAccountName { account, id } => {
+                Some(Dependency::ServiceAccountName { account: *account, id: id.clone() })
+            }
+            Self::ServiceAccount { service_account, .. } => Some(Dependency::Thing(*service_account)),
             Self::User { user, .. } | Self::Membership { user, .. } => Some(Dependency::Thing(*user)),
             Self::Team { team, .. } => Some(Dependency::Thing(*team)),
             Self::Role { role, .. } => Some(Dependency::Thing(*role)),
@@ -244,6 +302,12 @@ impl Key {
             | Self::Member { .. }
             | Self::Binding { .. }
             | Self::RoleBinding { .. }
+            | Self::RoleHolders { .. }
+            | Self::TeamSize { .. }
+            | Self::SignIn { .. }
+            | Self::Request(_)
+            | Self::RequestExpiry { .. }
+            | Self::Erasure { .. }
             | Self::Retired(_) => None,
         }
     }

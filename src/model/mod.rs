@@ -16,11 +16,12 @@ pub use catalog::{
 };
 pub use change::{Actor, Change, RecordChange, Revision, Stamped, Timestamp};
 pub use ids::{
-    AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, RoleId, SectionId, TeamId,
-    UserId,
+    AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, RequestId, RequestKey, RoleId,
+    SectionId, ServiceAccountId, TeamId, UserId,
 };
 pub use key::{Dependency, Key, KeyRange, Kind, Number};
 pub use record::{
-    AccountRecord, AccountState, BindingRecord, CountsRecord, Holder, ProfileRecord, Record, RetiredRecord, RoleRecord,
-    TeamRecord, UserRecord, UserState,
+    AccountRecord, AccountState, BindingRecord, CountsRecord, Holder, ProfileRecord, Record, RequestRecord,
+    RetiredRecord, RoleHoldersRecord, RoleRecord, ServiceAccountRecord, ServiceAccountState, TeamRecord, UserRecord,
+    UserState,
 };

@@ -1,6 +1,6 @@
 //! What is kept under each [`super::Key`].
 
-use super::{AccountId, Catalog, Kind, Number, RoleId, TeamId, Timestamp, UserId};
+use super::{AccountId, ApiScopeId, Catalog, Kind, Number, RoleId, ServiceAccountId, TeamId, Timestamp, UserId};
 
 /// The value of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,16 @@ pub enum Record {
     Role(RoleRecord),
     /// A role binding.
     Binding(BindingRecord),
+    /// A service account.
+    ServiceAccount(ServiceAccountRecord),
+    /// How many hold a role directly.
+    RoleHolders(RoleHoldersRecord),
+    /// How many there are of something.
+    Count(u64),
+    /// When something happened.
+    Time(Timestamp),
+    /// A request that was answered.
+    Request(RequestRecord),
     /// The number that a name, or a reference, stands for.
     Name(Number),
     /// The key says it all.
@@ -101,6 +111,52 @@ pub struct ProfileRecord {
     pub email: String,
 }
 
+/// Where a service account stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ServiceAccountState {
+    /// In use.
+    Active,
+    /// Not allowed anything.
+    Suspended,
+}
+
+/// A program that acts in an account: it holds roles, and belongs to no team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountRecord {
+    /// Its id.
+    pub id: ServiceAccountId,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// Where it stands.
+    pub state: ServiceAccountState,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When its own fields were last changed.
+    pub updated: Timestamp,
+}
+
+/// How many hold a role directly.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoleHoldersRecord {
+    /// Users.
+    pub users: u64,
+    /// Service accounts.
+    pub service_accounts: u64,
+    /// Teams.
+    pub teams: u64,
+}
+
+/// A request that was answered. The revision that wrote it is the one of the answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// What tells the request from every other: SHA-256 of its bytes.
+    pub fingerprint: [u8; 32],
+    /// The answer, in the form that the API sends.
+    pub answer: Vec<u8>,
+}
+
 /// A set of users that can hold roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TeamRecord {
@@ -127,6 +183,9 @@ pub struct RoleRecord {
     pub description: String,
     /// Numbers of the permissions that it contains, ascending, each once. A number that the catalog has no more is void.
     pub permissions: Vec<Number>,
+    /// The API scopes that it does not provide, whatever its permissions do; ascending, each once. By id: one that a
+    /// catalog drops and brings back stays left out.
+    pub left_out_api_scopes: Vec<ApiScopeId>,
     /// When it was created.
     pub created: Timestamp,
     /// When it was last changed.
@@ -140,6 +199,8 @@ pub enum Holder {
     User(Number),
     /// A team, and through it each of its members.
     Team(Number),
+    /// A service account.
+    ServiceAccount(Number),
 }
 
 impl Holder {
@@ -147,12 +208,12 @@ impl Holder {
     #[must_use]
     pub fn number(self) -> Number {
         match self {
-            Self::User(number) | Self::Team(number) => number,
+            Self::User(number) | Self::Team(number) | Self::ServiceAccount(number) => number,
         }
     }
 }
 
-/// A user or a team holds a role.
+/// A user, a team or a service account holds a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BindingRecord {
     /// Who holds it.

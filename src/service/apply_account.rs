@@ -297,6 +297,7 @@ impl Application<'_, '_> {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
+                    left_out_api_scopes: Vec::new(),
                     created: time,
                     updated: time,
                 };
@@ -326,6 +327,7 @@ impl Application<'_, '_> {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
+                    left_out_api_scopes: Vec::new(),
                     updated: self.plan.time,
                     ..record
                 };

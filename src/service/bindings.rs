@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     engine::CompiledCatalog,
-    model::{AccountId, BindingRecord, Holder, Key, KeyRange, Number, Record, Revision, TeamId, Timestamp, UserId},
+    model::{
+        AccountId, BindingRecord, Holder, Key, KeyRange, Number, Record, Revision, ServiceAccountId, TeamId, Timestamp,
+        UserId,
+    },
     store::View,
 };
 
@@ -22,6 +25,8 @@ pub enum HolderName {
     User(UserId),
     /// A team.
     Team(TeamId),
+    /// A service account.
+    ServiceAccount(ServiceAccountId),
 }
 
 /// A binding to be created.
@@ -136,12 +141,19 @@ impl Service {
                     (None, Some(role)) => KeyRange::RoleBindings { account: number, role },
                     (None, None) => KeyRange::Bindings(number),
                 };
-                let key_of = |binding| match (holder, role) {
-                    (Some(holder), _) => Key::HolderBinding { account: number, holder: holder.number(), binding },
-                    (None, Some(role)) => Key::RoleBinding { account: number, role, binding },
-                    (None, None) => Key::Binding { account: number, binding },
+                let mut after = match (after, holder, role) {
+                    (None, ..) => None,
+                    (Some(binding), Some(holder), _) => {
+                        Some(Key::HolderBinding { account: number, holder: holder.number(), binding })
+                    }
+                    (Some(binding), None, Some(role)) => {
+                        // The page before ended with it, at the same revision.
+                        let last = facts::get_binding(&view, &Key::Binding { account: number, binding })?;
+                        let holder = last.map(|last| last.value.holder.number());
+                        holder.map(|holder| Key::RoleBinding { account: number, role, holder, binding })
+                    }
+                    (Some(binding), None, None) => Some(Key::Binding { account: number, binding }),
                 };
-                let mut after = after.map(key_of);
                 let mut items = Vec::new();
                 while items.len() <= size {
                     let piece = view.scan(range, after.as_ref(), size + 1)?;
@@ -202,6 +214,7 @@ fn find_holder(view: &dyn View, account: Number, name: &HolderName) -> Result<Ho
     Ok(match name {
         HolderName::User(id) => Holder::User(facts::find_user(view, account, id)?.0),
         HolderName::Team(id) => Holder::Team(facts::find_team(view, account, id)?.0),
+        HolderName::ServiceAccount(id) => Holder::ServiceAccount(facts::find_service_account(view, account, id)?.0),
     })
 }
 
@@ -241,7 +254,7 @@ pub(super) fn insert_binding(
     let record = BindingRecord { holder, role, created: plan.time };
     plan.put(Key::Binding { account, binding }, Record::Binding(record))?;
     plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, Record::Name(role))?;
-    plan.put(Key::RoleBinding { account, role, binding }, Record::Name(holder.number()))?;
+    plan.put(Key::RoleBinding { account, role, holder: holder.number(), binding }, Record::Present)?;
     Ok(binding)
 }
 
@@ -249,8 +262,9 @@ pub(super) fn insert_binding(
 pub(super) fn remove_binding(plan: &mut Plan<'_>, account: Number, binding: Number) -> Result<(), ServiceError> {
     let key = Key::Binding { account, binding };
     if let Some(record) = facts::get_binding(plan, &key)? {
-        plan.remove(Key::HolderBinding { account, holder: record.value.holder.number(), binding })?;
-        plan.remove(Key::RoleBinding { account, role: record.value.role, binding })?;
+        let (holder, role) = (record.value.holder.number(), record.value.role);
+        plan.remove(Key::HolderBinding { account, holder, binding })?;
+        plan.remove(Key::RoleBinding { account, role, holder, binding })?;
         plan.remove(key)?;
     }
     Ok(())

@@ -81,6 +81,8 @@ reasons! {
         "There is no account of that id. Ids are case-sensitive.";
     UserNotFound, "USER_NOT_FOUND", NotFound,
         "The account has no user of that id. Ids are case-sensitive.";
+    ServiceAccountNotFound, "SERVICE_ACCOUNT_NOT_FOUND", NotFound,
+        "The account has no service account of that id. Ids are case-sensitive.";
     TeamNotFound, "TEAM_NOT_FOUND", NotFound,
         "The account has no team of that id. Ids are case-sensitive.";
     RoleNotFound, "ROLE_NOT_FOUND", NotFound,

@@ -7,7 +7,8 @@ use crate::{
     engine::{CompiledCatalog, HeldRole, RoleFacts},
     model::{
         AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, Holder, Key, KeyRange, Number,
-        ProfileRecord, Record, RoleId, RoleRecord, Stamped, TeamId, TeamRecord, UserId, UserRecord,
+        ProfileRecord, Record, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, Stamped, TeamId, TeamRecord,
+        UserId, UserRecord,
     },
     store::{StoreError, View},
 };
@@ -44,6 +45,7 @@ typed!(get_user, User, UserRecord);
 typed!(get_profile, Profile, ProfileRecord);
 typed!(get_team, Team, TeamRecord);
 typed!(get_role, Role, RoleRecord);
+typed!(get_service_account, ServiceAccount, ServiceAccountRecord);
 typed!(get_binding, Binding, BindingRecord);
 typed!(get_name, Name, Number);
 
@@ -95,6 +97,25 @@ pub(super) fn find_user(view: &dyn View, account: Number, id: &UserId) -> Result
     };
     let user = get_name(view, &Key::UserName { account, id: id.clone() })?.ok_or_else(missing)?.value;
     Ok((user, get_user(view, &Key::User { account, user })?.ok_or_else(missing)?.value))
+}
+
+/// A service account of an account with its number.
+pub(super) fn find_service_account(
+    view: &dyn View,
+    account: Number,
+    id: &ServiceAccountId,
+) -> Result<(Number, ServiceAccountRecord), ServiceError> {
+    let missing = || {
+        ServiceError::new(
+            ErrorReason::ServiceAccountNotFound,
+            format!("the account has no service account {:?}", id.as_str()),
+        )
+        .with("service_account", id.as_str())
+    };
+    let name = Key::ServiceAccountName { account, id: id.clone() };
+    let service_account = get_name(view, &name)?.ok_or_else(missing)?.value;
+    let found = get_service_account(view, &Key::ServiceAccount { account, service_account })?;
+    Ok((service_account, found.ok_or_else(missing)?.value))
 }
 
 /// A team of an account with its number.
@@ -253,6 +274,10 @@ pub(super) fn holder_name(
         }
         Holder::Team(team) => {
             get_team(view, &Key::Team { account, team })?.map(|team| super::HolderName::Team(team.value.id))
+        }
+        Holder::ServiceAccount(service_account) => {
+            get_service_account(view, &Key::ServiceAccount { account, service_account })?
+                .map(|found| super::HolderName::ServiceAccount(found.value.id))
         }
     })
 }

@@ -94,6 +94,7 @@ impl Service {
                 display_name: new.display_name,
                 description: new.description,
                 permissions: permission_numbers(&catalog.compiled, &new.permissions)?,
+                left_out_api_scopes: Vec::new(),
                 created: plan.time,
                 updated: plan.time,
             };

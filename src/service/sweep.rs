@@ -123,7 +123,7 @@ fn sweep_bindings(plan: &mut Plan<'_>, account: Number, range: KeyRange) -> Resu
             if let Some(record) = record {
                 let (holder, role) = (record.value.holder.number(), record.value.role);
                 plan.remove(Key::HolderBinding { account, holder, binding })?;
-                plan.remove(Key::RoleBinding { account, role, binding })?;
+                plan.remove(Key::RoleBinding { account, role, holder, binding })?;
             }
             plan.remove(Key::Binding { account, binding })?;
             plan.remove(key)?;
@@ -147,6 +147,11 @@ fn sweep_account(plan: &mut Plan<'_>, account: Number) -> Result<bool, ServiceEr
         KeyRange::Bindings(account),
         KeyRange::AccountHolderBindings(account),
         KeyRange::AccountRoleBindings(account),
+        KeyRange::AccountRoleHolders(account),
+        KeyRange::TeamSizes(account),
+        KeyRange::ServiceAccounts(account),
+        KeyRange::ServiceAccountNames(account),
+        KeyRange::SignIns(account),
     ];
     for range in ranges {
         let found = plan.scan(range, None, STEP)?;

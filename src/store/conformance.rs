@@ -12,8 +12,9 @@ use crate::model::{
     AccountId, AccountRecord, AccountState, Actor, ApiScope, ApiScopeId, ApiScopeIndex, BindingRecord, Catalog,
     CatalogDefinition, CatalogId, CatalogRole, Change, CountsRecord, CustomRoleParts, Feature, FeatureId, FeatureIndex,
     Holder, Key, KeyRange, Kind, Number, PermissionDefinition, PermissionId, PermissionIndex, ProfileRecord, Record,
-    RecordChange, RetiredRecord, Revision, RoleId, RoleRecord, Section, SectionId, SectionIndex, Stamped, TeamId,
-    TeamRecord, Timestamp, UserId, UserRecord, UserState,
+    RecordChange, RequestRecord, RetiredRecord, Revision, RoleHoldersRecord, RoleId, RoleRecord, Section, SectionId,
+    SectionIndex, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, TeamId, TeamRecord, Timestamp,
+    UserId, UserRecord, UserState,
 };
 
 /// Options for tests: no ballast, no limit on the disk, small segments.
@@ -485,6 +486,7 @@ fn every_kind_of_record_survives_being_stored() {
         display_name: "Mine".to_owned(),
         description: String::new(),
         permissions: vec![Number(5), Number(8)],
+        left_out_api_scopes: vec![ApiScopeId::new("email:send").unwrap(), ApiScopeId::new("sms:send").unwrap()],
         created,
         updated,
     };
@@ -496,6 +498,12 @@ fn every_kind_of_record_survives_being_stored() {
         Record::Role(role.clone()),
         Record::Binding(BindingRecord { holder: Holder::User(user), role: Number(1), created }),
         Record::Binding(BindingRecord { holder: Holder::Team(user), role: Number(1), created }),
+        Record::Binding(BindingRecord { holder: Holder::ServiceAccount(user), role: Number(1), created }),
+        Record::RoleHolders(RoleHoldersRecord { users: 1, service_accounts: 2, teams: 3 }),
+        Record::Count(7),
+        Record::Count(0),
+        Record::Time(created),
+        Record::Request(RequestRecord { fingerprint: [7; 32], answer: b"an answer".to_vec() }),
         Record::Name(Number(0)),
         Record::Present,
         Record::Retired(RetiredRecord { kind: Kind::Role, account: None }),
@@ -505,6 +513,12 @@ fn every_kind_of_record_survives_being_stored() {
     }
     for state in [UserState::Invited, UserState::Active, UserState::Suspended] {
         records.push(Record::User(UserRecord { id: UserId::new("ada").unwrap(), state, created, updated }));
+    }
+    for state in [ServiceAccountState::Active, ServiceAccountState::Suspended] {
+        let (id, description) = (ServiceAccountId::new("ci").unwrap(), "Builds".to_owned());
+        let display_name = String::new();
+        let account = ServiceAccountRecord { id, display_name, description, state, created, updated };
+        records.push(Record::ServiceAccount(account));
     }
     for record in records {
         let bytes = super::record_codec::encode_record(&record);

@@ -4,7 +4,10 @@
 //! no key can be read in two ways, and an id (which never contains a zero byte) may be followed by a zero byte and more.
 
 use super::StoreError;
-use crate::model::{AccountId, CatalogId, InvalidId, Key, KeyRange, Number, RoleId, TeamId, UserId};
+use crate::model::{
+    AccountId, CatalogId, InvalidId, Key, KeyRange, Number, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp,
+    UserId,
+};
 
 mod tag {
     pub(super) const CATALOG: u8 = 1;
@@ -25,7 +28,15 @@ mod tag {
     pub(super) const BINDING: u8 = 16;
     pub(super) const HOLDER_BINDING: u8 = 17;
     pub(super) const ROLE_BINDING: u8 = 18;
-    pub(super) const RETIRED: u8 = 19;
+    pub(super) const ROLE_HOLDERS: u8 = 19;
+    pub(super) const TEAM_SIZE: u8 = 20;
+    pub(super) const SERVICE_ACCOUNT: u8 = 21;
+    pub(super) const SERVICE_ACCOUNT_NAME: u8 = 22;
+    pub(super) const SIGN_IN: u8 = 23;
+    pub(super) const REQUEST: u8 = 24;
+    pub(super) const REQUEST_EXPIRY: u8 = 25;
+    pub(super) const ERASURE: u8 = 26;
+    pub(super) const RETIRED: u8 = 27;
 }
 
 fn join(tag: u8, numbers: &[Number], id: &str) -> Vec<u8> {
@@ -60,7 +71,19 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
         Key::HolderBinding { account, holder, binding } => {
             join(tag::HOLDER_BINDING, &[*account, *holder, *binding], "")
         }
-        Key::RoleBinding { account, role, binding } => join(tag::ROLE_BINDING, &[*account, *role, *binding], ""),
+        Key::RoleBinding { account, role, holder, binding } => {
+            join(tag::ROLE_BINDING, &[*account, *role, *holder, *binding], "")
+        }
+        Key::RoleHolders { account, role } => join(tag::ROLE_HOLDERS, &[*account, *role], ""),
+        Key::TeamSize { account, team } => join(tag::TEAM_SIZE, &[*account, *team], ""),
+        Key::ServiceAccount { account, service_account } => {
+            join(tag::SERVICE_ACCOUNT, &[*account, *service_account], "")
+        }
+        Key::ServiceAccountName { account, id } => join(tag::SERVICE_ACCOUNT_NAME, &[*account], id.as_str()),
+        Key::SignIn { account, user } => join(tag::SIGN_IN, &[*account, *user], ""),
+        Key::Request(request) => join(tag::REQUEST, &[], request.as_str()),
+        Key::RequestExpiry { expires, request } => join(tag::REQUEST_EXPIRY, &[Number(expires.0)], request.as_str()),
+        Key::Erasure { account, user } => join(tag::ERASURE, &[*account, *user], ""),
         Key::Retired(number) => join(tag::RETIRED, &[*number], ""),
     }
 }
@@ -87,6 +110,13 @@ pub(super) fn encode_range(range: KeyRange) -> Vec<u8> {
         KeyRange::HolderBindings { account, holder } => join(tag::HOLDER_BINDING, &[account, holder], ""),
         KeyRange::AccountRoleBindings(account) => join(tag::ROLE_BINDING, &[account], ""),
         KeyRange::RoleBindings { account, role } => join(tag::ROLE_BINDING, &[account, role], ""),
+        KeyRange::AccountRoleHolders(account) => join(tag::ROLE_HOLDERS, &[account], ""),
+        KeyRange::TeamSizes(account) => join(tag::TEAM_SIZE, &[account], ""),
+        KeyRange::ServiceAccounts(account) => join(tag::SERVICE_ACCOUNT, &[account], ""),
+        KeyRange::ServiceAccountNames(account) => join(tag::SERVICE_ACCOUNT_NAME, &[account], ""),
+        KeyRange::SignIns(account) => join(tag::SIGN_IN, &[account], ""),
+        KeyRange::RequestExpiries => join(tag::REQUEST_EXPIRY, &[], ""),
+        KeyRange::Erasures => join(tag::ERASURE, &[], ""),
         KeyRange::Retired => join(tag::RETIRED, &[], ""),
     }
 }
@@ -144,16 +174,34 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, StoreError> {
         tag::MEMBER => Key::Member { account: r.number()?, team: r.number()?, user: r.number()? },
         tag::BINDING => Key::Binding { account: r.number()?, binding: r.number()? },
         tag::HOLDER_BINDING => Key::HolderBinding { account: r.number()?, holder: r.number()?, binding: r.number()? },
-        tag::ROLE_BINDING => Key::RoleBinding { account: r.number()?, role: r.number()?, binding: r.number()? },
+        tag::ROLE_BINDING => {
+            Key::RoleBinding { account: r.number()?, role: r.number()?, holder: r.number()?, binding: r.number()? }
+        }
+        tag::ROLE_HOLDERS => Key::RoleHolders { account: r.number()?, role: r.number()? },
+        tag::TEAM_SIZE => Key::TeamSize { account: r.number()?, team: r.number()? },
+        tag::SERVICE_ACCOUNT => Key::ServiceAccount { account: r.number()?, service_account: r.number()? },
+        tag::SERVICE_ACCOUNT_NAME => Key::ServiceAccountName { account: r.number()?, id: r.id(ServiceAccountId::new)? },
+        tag::SIGN_IN => Key::SignIn { account: r.number()?, user: r.number()? },
+        tag::REQUEST => Key::Request(r.id(RequestKey::new)?),
+        tag::REQUEST_EXPIRY => {
+            Key::RequestExpiry { expires: Timestamp(r.number()?.0), request: r.id(RequestKey::new)? }
+        }
+        tag::ERASURE => Key::Erasure { account: r.number()?, user: r.number()? },
         tag::RETIRED => Key::Retired(r.number()?),
         _ => return Err(reader.bad("the first byte is no kind of key")),
     };
     if reader.rest.is_empty() { Ok(key) } else { Err(reader.bad("bytes are left over")) }
 }
 
+/// As [`is_personal`], for a key in bytes.
+pub(super) fn is_personal_key(key: &[u8]) -> bool {
+    matches!(key.first(), Some(&(tag::PROFILE | tag::REQUEST)))
+}
+
 /// Whether a key's values are personal, and so lie outside the journal's hash chain.
 pub(super) fn is_personal(key: &Key) -> bool {
-    matches!(key, Key::Profile { .. })
+    // An answer repeats what was asked, personal fields too.
+    matches!(key, Key::Profile { .. } | Key::Request(_))
 }
 
 #[cfg(test)]
@@ -182,7 +230,18 @@ mod tests {
             Key::Member { account, team: x, user: y },
             Key::Binding { account, binding: x },
             Key::HolderBinding { account, holder: x, binding: y },
-            Key::RoleBinding { account, role: x, binding: y },
+            Key::RoleBinding { account, role: x, holder: y, binding: y },
+            Key::RoleHolders { account, role: x },
+            Key::TeamSize { account, team: x },
+            Key::ServiceAccount { account, service_account: x },
+            Key::ServiceAccountName { account, id: ServiceAccountId::new(id).unwrap() },
+            Key::SignIn { account, user: x },
+            Key::Request(RequestKey::new(&format!("local/{id}/{id}")).unwrap()),
+            Key::RequestExpiry {
+                expires: Timestamp(b),
+                request: RequestKey::new(&format!("local/{id}/{id}")).unwrap(),
+            },
+            Key::Erasure { account, user: x },
             Key::Retired(x),
         ]
     }
@@ -259,6 +318,13 @@ mod tests {
         same(KeyRange::RoleBindings { account, role: one }, &|k| {
             of(k) && matches!(k, Key::RoleBinding { role, .. } if *role == one)
         });
+        same(KeyRange::AccountRoleHolders(account), &|k| of(k) && matches!(k, Key::RoleHolders { .. }));
+        same(KeyRange::TeamSizes(account), &|k| of(k) && matches!(k, Key::TeamSize { .. }));
+        same(KeyRange::ServiceAccounts(account), &|k| of(k) && matches!(k, Key::ServiceAccount { .. }));
+        same(KeyRange::ServiceAccountNames(account), &|k| of(k) && matches!(k, Key::ServiceAccountName { .. }));
+        same(KeyRange::SignIns(account), &|k| of(k) && matches!(k, Key::SignIn { .. }));
+        same(KeyRange::RequestExpiries, &|k| matches!(k, Key::RequestExpiry { .. }));
+        same(KeyRange::Erasures, &|k| matches!(k, Key::Erasure { .. }));
         same(KeyRange::Retired, &|k| matches!(k, Key::Retired(_)));
     }
 

@@ -77,6 +77,10 @@ fn bounds(range: KeyRange, after: Option<&Key>) -> (Vec<u8>, Bound<Vec<u8>>) {
 }
 
 impl Store for MemoryStore {
+    fn as_store(&self) -> &dyn Store {
+        self
+    }
+
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for change in changes {

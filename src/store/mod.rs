@@ -21,6 +21,7 @@ mod record_codec;
 mod recovery_tests;
 mod sled_store;
 mod snapshot;
+mod user_texts;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 mod proto {
@@ -31,12 +32,13 @@ pub use journal::{DiskGuard, FileJournal, JournalMark, JournalOptions};
 pub use memory::{MemoryLog, MemoryStore};
 pub use open::{OpenOptions, OpenReport, Opened, PruneReport, open};
 pub use sled_store::SledStore;
+pub use user_texts::{MAX_TEXT_BYTES, UserText};
 
 use std::{path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
-use crate::model::{Change, Key, KeyRange, Record, Revision, Stamped, Timestamp};
+use crate::model::{Change, Key, KeyRange, Number, Record, Revision, Stamped, Timestamp};
 
 /// Why a store cannot do what was asked. Never shown to a client: `service` turns it into "unavailable".
 #[derive(Debug, Error)]
@@ -184,6 +186,27 @@ pub trait Store: View + Send + Sync + 'static {
 
     /// The oldest revision that can be read.
     fn oldest(&self) -> Revision;
+
+    /// Users of an account in the order of a text of theirs that begins with `prefix`, and then of their numbers, as
+    /// it stood when `at` was the head: at most `limit`, beginning after `after`. A user who has several such texts is
+    /// there once, with the first of them. `prefix` and texts are in lower case, texts cut at [`MAX_TEXT_BYTES`].
+    ///
+    /// # Errors
+    /// As [`Self::get_at`].
+    fn find_users(
+        &self,
+        account: Number,
+        by: UserText,
+        prefix: &str,
+        after: Option<(&str, Number)>,
+        limit: usize,
+        at: Revision,
+    ) -> Result<Vec<(String, Number)>, StoreError> {
+        user_texts::scan(&At { store: self.as_store(), revision: at }, account, by, prefix, after, limit)
+    }
+
+    /// Itself, for methods that the trait provides.
+    fn as_store(&self) -> &dyn Store;
 
     /// Reads every record and sums it up afresh. Cost: linear in the store.
     ///

@@ -8,9 +8,10 @@ use prost::Message as _;
 
 use super::{StoreError, catalog_codec, key_codec, proto};
 use crate::model::{
-    AccountId, AccountRecord, AccountState, Actor, BindingRecord, Change, CountsRecord, Holder, InvalidId, Kind,
-    Number, ProfileRecord, Record, RecordChange, RetiredRecord, Revision, RoleId, RoleRecord, Stamped, TeamId,
-    TeamRecord, Timestamp, UserId, UserRecord, UserState,
+    AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord, Holder, InvalidId,
+    Kind, Number, ProfileRecord, Record, RecordChange, RequestRecord, RetiredRecord, Revision, RoleHoldersRecord,
+    RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, TeamId, TeamRecord,
+    Timestamp, UserId, UserRecord, UserState,
 };
 
 /// How a damaged record is reported.
@@ -81,6 +82,7 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             display_name: role.display_name.clone(),
             description: role.description.clone(),
             permissions: numbers(&role.permissions),
+            left_out_api_scopes: role.left_out_api_scopes.iter().map(ToString::to_string).collect(),
             created_ms: role.created.0,
             updated_ms: role.updated.0,
         }),
@@ -88,10 +90,33 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             holder: Some(match binding.holder {
                 Holder::User(user) => proto::binding::Holder::User(user.0),
                 Holder::Team(team) => proto::binding::Holder::Team(team.0),
+                Holder::ServiceAccount(number) => proto::binding::Holder::ServiceAccount(number.0),
             }),
             role: binding.role.0,
             created_ms: binding.created.0,
         }),
+        Record::ServiceAccount(account) => Value::ServiceAccount(proto::ServiceAccount {
+            id: account.id.as_str().to_owned(),
+            display_name: account.display_name.clone(),
+            description: account.description.clone(),
+            state: match account.state {
+                ServiceAccountState::Active => proto::ServiceAccountState::Active,
+                ServiceAccountState::Suspended => proto::ServiceAccountState::Suspended,
+            }
+            .into(),
+            created_ms: account.created.0,
+            updated_ms: account.updated.0,
+        }),
+        Record::RoleHolders(counts) => Value::RoleHolders(proto::RoleHolders {
+            users: counts.users,
+            service_accounts: counts.service_accounts,
+            teams: counts.teams,
+        }),
+        Record::Count(count) => Value::Count(*count),
+        Record::Time(time) => Value::TimeMs(time.0),
+        Record::Request(request) => {
+            Value::Request(proto::Request { fingerprint: request.fingerprint.to_vec(), answer: request.answer.clone() })
+        }
         Record::Name(number) => Value::Name(number.0),
         Record::Present => Value::Present(proto::Present {}),
         Record::Retired(retired) => Value::Retired(proto::Retired {
@@ -161,6 +186,14 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
             display_name: role.display_name,
             description: role.description,
             permissions: ascending(role.permissions)?,
+            left_out_api_scopes: {
+                let scopes = role.left_out_api_scopes.iter();
+                let scopes = scopes.map(|text| id(text, ApiScopeId::new)).collect::<Result<Vec<_>, _>>()?;
+                if !scopes.is_sorted_by(|low, high| low < high) {
+                    return Err(damaged("a list of API scopes was expected to ascend"));
+                }
+                scopes
+            },
             created: Timestamp(role.created_ms),
             updated: Timestamp(role.updated_ms),
         }),
@@ -168,10 +201,39 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
             holder: match binding.holder {
                 Some(proto::binding::Holder::User(user)) => Holder::User(Number(user)),
                 Some(proto::binding::Holder::Team(team)) => Holder::Team(Number(team)),
+                Some(proto::binding::Holder::ServiceAccount(number)) => Holder::ServiceAccount(Number(number)),
                 None => return Err(damaged("a binding's holder is missing or unknown")),
             },
             role: Number(binding.role),
             created: Timestamp(binding.created_ms),
+        }),
+        Value::ServiceAccount(account) => Record::ServiceAccount(ServiceAccountRecord {
+            state: match account.state() {
+                proto::ServiceAccountState::Active => ServiceAccountState::Active,
+                proto::ServiceAccountState::Suspended => ServiceAccountState::Suspended,
+                proto::ServiceAccountState::Unspecified => {
+                    return Err(damaged("a service account's state is missing or unknown"));
+                }
+            },
+            id: id(&account.id, ServiceAccountId::new)?,
+            display_name: account.display_name,
+            description: account.description,
+            created: Timestamp(account.created_ms),
+            updated: Timestamp(account.updated_ms),
+        }),
+        Value::RoleHolders(counts) => Record::RoleHolders(RoleHoldersRecord {
+            users: counts.users,
+            service_accounts: counts.service_accounts,
+            teams: counts.teams,
+        }),
+        Value::Count(count) => Record::Count(count),
+        Value::TimeMs(time) => Record::Time(Timestamp(time)),
+        Value::Request(request) => Record::Request(RequestRecord {
+            fingerprint: request
+                .fingerprint
+                .try_into()
+                .map_err(|_| damaged("a request's fingerprint was expected to have 32 bytes"))?,
+            answer: request.answer,
         }),
         Value::Name(number) => Record::Name(Number(number)),
         Value::Present(proto::Present {}) => Record::Present,

@@ -454,6 +454,10 @@ impl View for SledStore {
 }
 
 impl Store for SledStore {
+    fn as_store(&self) -> &dyn Store {
+        self
+    }
+
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut writer = self.writer();
         if writer.stopped {

@@ -138,6 +138,7 @@ impl Facts {
             display_name: id.to_owned(),
             description: String::new(),
             permissions,
+            left_out_api_scopes: Vec::new(),
             created: Timestamp(0),
             updated: Timestamp(0),
         };
