@@ -26,7 +26,7 @@ use rolecall::{
     presets::INFOBIP_CLASSIC,
     proto::{
         BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Decision, DecisionReason,
-        ListPermissionsRequest, ListPermissionsResponse,
+        ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
         authorization_service_client::AuthorizationServiceClient,
         authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
     },
@@ -198,6 +198,13 @@ impl AuthorizationService for Nothing {
     ) -> Result<Response<ListPermissionsResponse>, Status> {
         Err(Status::unimplemented("only Check is measured"))
     }
+
+    async fn list_api_scopes(
+        &self,
+        _: Request<ListApiScopesRequest>,
+    ) -> Result<Response<ListApiScopesResponse>, Status> {
+        Err(Status::unimplemented("only Check is measured"))
+    }
 }
 
 async fn nothing_server() -> SocketAddr {
@@ -230,6 +237,7 @@ fn question(number: u64) -> CheckRequest {
         subject: format!("users/user-{}", number % USERS as u64),
         permission: "reports.detailed.view".to_owned(),
         consistency: None,
+        ..Default::default()
     }
 }
 

@@ -14,6 +14,12 @@ use crate::{
 
 #[tonic::async_trait]
 impl AuthorizationService for Api {
+    async fn list_api_scopes(
+        &self,
+        _: Request<crate::proto::ListApiScopesRequest>,
+    ) -> Result<Response<crate::proto::ListApiScopesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_CHECK_BYTES)?;

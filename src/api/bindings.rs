@@ -15,6 +15,24 @@ use crate::{
 
 #[tonic::async_trait]
 impl RoleBindingService for Api {
+    async fn batch_create_role_bindings(
+        &self,
+        _: Request<crate::proto::BatchCreateRoleBindingsRequest>,
+    ) -> Result<Response<crate::proto::BatchCreateRoleBindingsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn batch_delete_role_bindings(
+        &self,
+        _: Request<crate::proto::BatchDeleteRoleBindingsRequest>,
+    ) -> Result<Response<crate::proto::BatchDeleteRoleBindingsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn replace_role_bindings(
+        &self,
+        _: Request<crate::proto::ReplaceRoleBindingsRequest>,
+    ) -> Result<Response<crate::proto::ReplaceRoleBindingsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn get_role_binding(
         &self,
         request: Request<GetRoleBindingRequest>,

@@ -24,6 +24,12 @@ const PIECE_BYTES: usize = 64 << 10;
 
 #[tonic::async_trait]
 impl CatalogService for Api {
+    async fn compare_catalogs(
+        &self,
+        _: Request<crate::proto::CompareCatalogsRequest>,
+    ) -> Result<Response<crate::proto::CompareCatalogsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn get_catalog(&self, request: Request<GetCatalogRequest>) -> Result<Response<GetCatalogResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_LIST_BYTES)?;

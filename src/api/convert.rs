@@ -55,6 +55,7 @@ pub(super) fn account(view: AccountView) -> proto::Account {
         features: view.features.iter().map(ToString::to_string).collect(),
         create_time: Some(time(view.created)),
         update_time: Some(time(view.updated)),
+        ..Default::default()
     }
 }
 
@@ -72,6 +73,7 @@ pub(super) fn user(account: &AccountId, view: UserView) -> proto::User {
         state: state.into(),
         create_time: Some(time(view.created)),
         update_time: Some(time(view.updated)),
+        ..Default::default()
     }
 }
 
@@ -82,6 +84,7 @@ pub(super) fn team(account: &AccountId, view: TeamView) -> proto::Team {
         description: view.description,
         create_time: Some(time(view.created)),
         update_time: Some(time(view.updated)),
+        ..Default::default()
     }
 }
 
@@ -99,6 +102,7 @@ pub(super) fn role(view: RoleView) -> proto::Role {
         permissions: view.permissions.iter().map(ToString::to_string).collect(),
         create_time: view.created.map(time),
         update_time: view.updated.map(time),
+        ..Default::default()
     }
 }
 
@@ -113,6 +117,7 @@ pub(super) fn binding(account: &AccountId, view: &BindingView) -> proto::RoleBin
         holder,
         role: role_name(&view.role),
         create_time: Some(time(view.created)),
+        ..Default::default()
     }
 }
 
@@ -181,6 +186,7 @@ pub(super) fn catalog(catalog: &CatalogDefinition) -> proto::Catalog {
                     api_scopes: each.api_scopes.iter().filter_map(scope).collect(),
                     internal: each.internal,
                     deprecated: each.deprecated,
+                    ..Default::default()
                 }
             })
             .collect(),

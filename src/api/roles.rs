@@ -14,6 +14,42 @@ use crate::{
 
 #[tonic::async_trait]
 impl RoleService for Api {
+    async fn duplicate_role(
+        &self,
+        _: Request<crate::proto::DuplicateRoleRequest>,
+    ) -> Result<Response<crate::proto::DuplicateRoleResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn import_role_permissions(
+        &self,
+        _: Request<crate::proto::ImportRolePermissionsRequest>,
+    ) -> Result<Response<crate::proto::ImportRolePermissionsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn add_role_permissions(
+        &self,
+        _: Request<crate::proto::AddRolePermissionsRequest>,
+    ) -> Result<Response<crate::proto::AddRolePermissionsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn remove_role_permissions(
+        &self,
+        _: Request<crate::proto::RemoveRolePermissionsRequest>,
+    ) -> Result<Response<crate::proto::RemoveRolePermissionsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn list_role_permissions(
+        &self,
+        _: Request<crate::proto::ListRolePermissionsRequest>,
+    ) -> Result<Response<crate::proto::ListRolePermissionsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn list_role_holders(
+        &self,
+        _: Request<crate::proto::ListRoleHoldersRequest>,
+    ) -> Result<Response<crate::proto::ListRoleHoldersResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn get_role(&self, request: Request<GetRoleRequest>) -> Result<Response<GetRoleResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_LIST_BYTES)?;
@@ -91,7 +127,10 @@ impl RoleService for Api {
         let name = fields.custom_role("name", &request.name);
         let (account, id) = fields.done(name)?;
         let written = self.service.delete_role(account, id).await?;
-        Ok(Response::new(DeleteRoleResponse { consistency_token: self.tokens.write(written.revision) }))
+        Ok(Response::new(DeleteRoleResponse {
+            consistency_token: self.tokens.write(written.revision),
+            ..Default::default()
+        }))
     }
 }
 

@@ -16,6 +16,12 @@ use crate::{
 
 #[tonic::async_trait]
 impl TeamService for Api {
+    async fn replace_team_members(
+        &self,
+        _: Request<tonic::Streaming<crate::proto::ReplaceTeamMembersRequest>>,
+    ) -> Result<Response<crate::proto::ReplaceTeamMembersResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn get_team(&self, request: Request<GetTeamRequest>) -> Result<Response<GetTeamResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_LIST_BYTES)?;
@@ -86,7 +92,10 @@ impl TeamService for Api {
         let name = fields.team("name", &request.name);
         let (account, id) = fields.done(name)?;
         let written = self.service.delete_team(account, id).await?;
-        Ok(Response::new(DeleteTeamResponse { consistency_token: self.tokens.write(written.revision) }))
+        Ok(Response::new(DeleteTeamResponse {
+            consistency_token: self.tokens.write(written.revision),
+            ..Default::default()
+        }))
     }
 
     async fn list_team_members(

@@ -17,6 +17,30 @@ use crate::{
 
 #[tonic::async_trait]
 impl UserService for Api {
+    async fn batch_create_users(
+        &self,
+        _: Request<crate::proto::BatchCreateUsersRequest>,
+    ) -> Result<Response<crate::proto::BatchCreateUsersResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn erase_user_personal_fields(
+        &self,
+        _: Request<crate::proto::EraseUserPersonalFieldsRequest>,
+    ) -> Result<Response<crate::proto::EraseUserPersonalFieldsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn record_user_sign_in(
+        &self,
+        _: Request<crate::proto::RecordUserSignInRequest>,
+    ) -> Result<Response<crate::proto::RecordUserSignInResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+    async fn replace_user_teams(
+        &self,
+        _: Request<crate::proto::ReplaceUserTeamsRequest>,
+    ) -> Result<Response<crate::proto::ReplaceUserTeamsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<GetUserResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_LIST_BYTES)?;

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::files::FileKind;
 use crate::proto::{
-    AppliedChange, ApplyAccountRequest, ApplyCatalogRequest, FileProblem, applied_change::Action,
+    AppliedChange, ApplyAccountRequest, ApplyCatalogRequest, CatalogDrop, FileProblem, applied_change::Action,
     apply_account_response::Event as AccountEvent, apply_catalog_response::Event as CatalogEvent,
 };
 
@@ -25,6 +25,7 @@ const ROWS_ON_TERMINAL: usize = 50;
 
 /// One thing that the server says about a file, the same for catalogs and accounts.
 enum Event {
+    Drop(CatalogDrop),
     Problem(FileProblem),
     Change(AppliedChange),
     Result(Applied),
@@ -41,6 +42,7 @@ struct Applied {
 struct Outcome {
     problems: Vec<FileProblem>,
     changes: Vec<AppliedChange>,
+    drops: Vec<CatalogDrop>,
     result: Option<Applied>,
 }
 
@@ -94,8 +96,8 @@ async fn send(client: &Client, upload: Upload, outcome: &mut Outcome) -> Result<
             FileKind::Catalog => {
                 let chunks = Request::new(
                     chunks
-                        .map(|chunk| ApplyCatalogRequest { chunk, last: false })
-                        .chain(end(ApplyCatalogRequest { chunk: Vec::new(), last: true })),
+                        .map(|chunk| ApplyCatalogRequest { chunk, last: false, ..Default::default() })
+                        .chain(end(ApplyCatalogRequest { chunk: Vec::new(), last: true, ..Default::default() })),
                 );
                 let mut events = client.catalogs().apply_catalog(chunks).await?.into_inner();
                 while let Some(answer) = events.message().await? {
@@ -105,8 +107,8 @@ async fn send(client: &Client, upload: Upload, outcome: &mut Outcome) -> Result<
             FileKind::Account => {
                 let chunks = Request::new(
                     chunks
-                        .map(|chunk| ApplyAccountRequest { chunk, last: false })
-                        .chain(end(ApplyAccountRequest { chunk: Vec::new(), last: true })),
+                        .map(|chunk| ApplyAccountRequest { chunk, last: false, ..Default::default() })
+                        .chain(end(ApplyAccountRequest { chunk: Vec::new(), last: true, ..Default::default() })),
                 );
                 let mut events = client.accounts().apply_account(chunks).await?.into_inner();
                 while let Some(answer) = events.message().await? {
@@ -135,6 +137,8 @@ impl Outcome {
             Some(Event::Problem(problem)) => self.problems.push(problem),
             Some(Event::Change(change)) => self.changes.push(change),
             Some(Event::Result(result)) => self.result = Some(result),
+            // Said in full once the call has ended.
+            Some(Event::Drop(dropped)) => self.drops.push(dropped),
             None => {}
         }
     }
@@ -145,6 +149,7 @@ impl From<CatalogEvent> for Event {
         match event {
             CatalogEvent::Problem(problem) => Self::Problem(problem),
             CatalogEvent::Change(change) => Self::Change(change),
+            CatalogEvent::Drop(dropped) => Self::Drop(dropped),
             CatalogEvent::Result(result) => {
                 Self::Result(Applied { name: result.name, consistency_token: result.consistency_token })
             }

@@ -31,7 +31,7 @@ pub async fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let client = Client::connect(settings).await?;
-    let question = CheckRequest { account, subject, permission, consistency: None };
+    let question = CheckRequest { account, subject, permission, consistency: None, ..Default::default() };
     let answer = client.answer(client.authorization().check(client.request(question.clone()))).await?;
     print(settings.format, &question, &answer, output)?;
     Ok(if is_allowed(&answer) { Exit::Ok } else { Exit::No })
@@ -90,6 +90,9 @@ pub fn explain(reason: i32) -> &'static str {
         Ok(DecisionReason::FeatureNotEntitled) => {
             "a role contains the permission, but the account is not entitled to the feature that it belongs to"
         }
+        Ok(DecisionReason::ApiScopeLeftOut) => {
+            "it has a permission that provides the API scope, but every role that gives it leaves the API scope out"
+        }
         Ok(DecisionReason::Unspecified) => "the server gave no reason",
         Err(_) => "the server gave a reason that this version does not know",
     }
@@ -106,6 +109,7 @@ mod tests {
             subject: "users/ana".to_owned(),
             permission: "reports.view".to_owned(),
             consistency: None,
+            ..Default::default()
         };
         let answer = CheckResponse { decision, reason, consistency_token: "t".to_owned() };
         let (mut output, page, _) = pages();

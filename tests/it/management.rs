@@ -45,6 +45,7 @@ async fn ask(clients: &mut Clients, user: &str, permission: &str) -> Result<(Dec
         subject: format!("users/{user}"),
         permission: permission.to_owned(),
         consistency: None,
+        ..Default::default()
     };
     let answer = clients.authorization.check(request).await?.into_inner();
     Ok((answer.decision(), answer.reason()))
@@ -65,6 +66,7 @@ async fn an_update_that_leaves_the_state_out_makes_nobody_active() {
         }),
         update_mask: (!paths.is_empty())
             .then(|| prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }),
+        ..Default::default()
     };
     let suspended = proto::user::State::Suspended.into();
     clients.users.update_user(update(suspended, &["state"])).await.unwrap();
@@ -86,6 +88,7 @@ async fn applying_what_was_exported_writes_nothing_even_for_an_empty_account() {
     let request = CreateAccountRequest {
         account_id: "empty".to_owned(),
         account: Some(proto::Account { catalog: "catalogs/c".to_owned(), ..proto::Account::default() }),
+        ..Default::default()
     };
     let before = clients.accounts.create_account(request).await.unwrap().into_inner().consistency_token;
     let file = export(clients, "empty").await;

@@ -84,13 +84,23 @@ impl Placed<'_> {
             let user = Some(proto::User { name: self.user(user), state: state.into(), ..proto::User::default() });
             let update_mask = Some(prost_types::FieldMask { paths: vec!["state".into()] });
             let mut users = clients.users.clone();
-            async move { users.update_user(proto::UpdateUserRequest { user, update_mask }).await.map(|_| ()) }
+            async move {
+                users
+                    .update_user(proto::UpdateUserRequest { user, update_mask, ..Default::default() })
+                    .await
+                    .map(|_| ())
+            }
         };
         let update = |clients: &mut Clients, account: proto::Account, path: &str| {
             let update_mask = Some(prost_types::FieldMask { paths: vec![path.to_owned()] });
             let mut accounts = clients.accounts.clone();
             let account = Some(proto::Account { name: name.clone(), ..account });
-            async move { accounts.update_account(proto::UpdateAccountRequest { account, update_mask }).await.map(|_| ()) }
+            async move {
+                accounts
+                    .update_account(proto::UpdateAccountRequest { account, update_mask, ..Default::default() })
+                    .await
+                    .map(|_| ())
+            }
         };
         match step {
             Step::SetFeatures(features) => {
@@ -113,22 +123,36 @@ impl Placed<'_> {
                 state(clients, user, wanted).await
             }
             Step::Member { team, user, joins: true } => {
-                let request =
-                    proto::AddTeamMembersRequest { name: self.team(team), members: vec![format!("users/{user}")] };
+                let request = proto::AddTeamMembersRequest {
+                    name: self.team(team),
+                    members: vec![format!("users/{user}")],
+                    ..Default::default()
+                };
                 clients.teams.add_team_members(request).await.map(|_| ())
             }
             Step::Member { team, user, joins: false } => {
-                let request =
-                    proto::RemoveTeamMembersRequest { name: self.team(team), members: vec![format!("users/{user}")] };
+                let request = proto::RemoveTeamMembersRequest {
+                    name: self.team(team),
+                    members: vec![format!("users/{user}")],
+                    ..Default::default()
+                };
                 clients.teams.remove_team_members(request).await.map(|_| ())
             }
             Step::Teams { user, teams, joins } => {
                 let teams = teams.iter().map(|team| format!("teams/{team}")).collect();
                 let name = self.user(user);
                 if *joins {
-                    clients.users.add_user_teams(proto::AddUserTeamsRequest { name, teams }).await.map(|_| ())
+                    clients
+                        .users
+                        .add_user_teams(proto::AddUserTeamsRequest { name, teams, ..Default::default() })
+                        .await
+                        .map(|_| ())
                 } else {
-                    clients.users.remove_user_teams(proto::RemoveUserTeamsRequest { name, teams }).await.map(|_| ())
+                    clients
+                        .users
+                        .remove_user_teams(proto::RemoveUserTeamsRequest { name, teams, ..Default::default() })
+                        .await
+                        .map(|_| ())
                 }
             }
             Step::Bind { holder, role } => {
@@ -137,8 +161,12 @@ impl Placed<'_> {
                     role: self.role(role),
                     ..proto::RoleBinding::default()
                 });
-                let request =
-                    proto::CreateRoleBindingRequest { parent: name, role_binding, allow_internal_role: false };
+                let request = proto::CreateRoleBindingRequest {
+                    parent: name,
+                    role_binding,
+                    allow_internal_role: false,
+                    ..Default::default()
+                };
                 clients.bindings.create_role_binding(request).await.map(|_| ())
             }
             Step::Unbind { holder, role } => {
@@ -150,25 +178,41 @@ impl Placed<'_> {
                 };
                 let found = clients.bindings.list_role_bindings(request).await?.into_inner().role_bindings;
                 assert_eq!(found.len(), 1, "{}: {holder} holds {role} once", self.names("unbind"));
-                let request = DeleteRoleBindingRequest { name: found[0].name.clone() };
+                let request = DeleteRoleBindingRequest { name: found[0].name.clone(), ..Default::default() };
                 clients.bindings.delete_role_binding(request).await.map(|_| ())
             }
             Step::Delete { kind, id } => match kind.as_str() {
-                "user" => clients.users.delete_user(proto::DeleteUserRequest { name: self.user(id) }).await.map(|_| ()),
-                "team" => clients.teams.delete_team(proto::DeleteTeamRequest { name: self.team(id) }).await.map(|_| ()),
+                "user" => clients
+                    .users
+                    .delete_user(proto::DeleteUserRequest { name: self.user(id), ..Default::default() })
+                    .await
+                    .map(|_| ()),
+                "team" => clients
+                    .teams
+                    .delete_team(proto::DeleteTeamRequest { name: self.team(id), ..Default::default() })
+                    .await
+                    .map(|_| ()),
                 _ => {
                     let name = format!("{name}/roles/{id}");
-                    clients.roles.delete_role(proto::DeleteRoleRequest { name }).await.map(|_| ())
+                    clients.roles.delete_role(proto::DeleteRoleRequest { name, ..Default::default() }).await.map(|_| ())
                 }
             },
             Step::CreateUser(id) => {
-                let request =
-                    proto::CreateUserRequest { parent: name, user_id: id.clone(), user: Some(proto::User::default()) };
+                let request = proto::CreateUserRequest {
+                    parent: name,
+                    user_id: id.clone(),
+                    user: Some(proto::User::default()),
+                    ..Default::default()
+                };
                 clients.users.create_user(request).await.map(|_| ())
             }
             Step::CreateTeam(id) => {
-                let request =
-                    proto::CreateTeamRequest { parent: name, team_id: id.clone(), team: Some(proto::Team::default()) };
+                let request = proto::CreateTeamRequest {
+                    parent: name,
+                    team_id: id.clone(),
+                    team: Some(proto::Team::default()),
+                    ..Default::default()
+                };
                 clients.teams.create_team(request).await.map(|_| ())
             }
             Step::SetCustomRole { id, permissions } => {
@@ -178,11 +222,16 @@ impl Placed<'_> {
                     permissions: permissions.clone(),
                     ..proto::Role::default()
                 };
-                let create = proto::CreateRoleRequest { parent: name, role_id: id.clone(), role: Some(role.clone()) };
+                let create = proto::CreateRoleRequest {
+                    parent: name,
+                    role_id: id.clone(),
+                    role: Some(role.clone()),
+                    ..Default::default()
+                };
                 match clients.roles.create_role(create).await {
                     Err(status) if status.code() == tonic::Code::AlreadyExists => {
                         let update_mask = Some(prost_types::FieldMask { paths: vec!["permissions".into()] });
-                        let update = proto::UpdateRoleRequest { role: Some(role), update_mask };
+                        let update = proto::UpdateRoleRequest { role: Some(role), update_mask, ..Default::default() };
                         clients.roles.update_role(update).await.map(|_| ())
                     }
                     outcome => outcome.map(|_| ()),
@@ -193,8 +242,12 @@ impl Placed<'_> {
                 clients.apply_catalog(&catalog).await.map(|_| ()).map_err(|(_, status)| status)
             }
             Step::RemoveRoleFromUser { user, role, leave_teams } => {
-                let request =
-                    RemoveUserRoleRequest { name: self.user(user), role: self.role(role), leave_teams: *leave_teams };
+                let request = RemoveUserRoleRequest {
+                    name: self.user(user),
+                    role: self.role(role),
+                    leave_teams: *leave_teams,
+                    ..Default::default()
+                };
                 clients.users.remove_user_role(request).await.map(|_| ())
             }
         }
@@ -209,6 +262,7 @@ impl Placed<'_> {
                 subject: check.subject.clone(),
                 permission: check.permission.clone(),
                 consistency: None,
+                ..Default::default()
             };
             let answer = clients.authorization.check(request).await;
             if !hold {

@@ -56,6 +56,7 @@ fn question() -> CheckRequest {
         subject: "users/beatriz".to_owned(),
         permission: "reports.detailed.view".to_owned(),
         consistency: None,
+        ..Default::default()
     }
 }
 
@@ -207,7 +208,11 @@ async fn what_is_too_large_is_refused_with_the_limit_and_the_connection_goes_on(
 
     let batch = |count: usize| {
         let CheckRequest { account, subject, permission, .. } = question();
-        BatchCheckRequest { account, items: vec![BatchCheckItem { subject, permission }; count], consistency: None }
+        BatchCheckRequest {
+            account,
+            items: vec![BatchCheckItem { subject, permission, ..Default::default() }; count],
+            consistency: None,
+        }
     };
     for count in [0, 1001] {
         let outcome = clients.authorization.batch_check(batch(count)).await;
@@ -240,7 +245,9 @@ async fn what_is_too_large_is_refused_with_the_limit_and_the_connection_goes_on(
         check(clients.authorization.list_permissions(request).await.err());
     }
 
-    let chunk = |bytes: usize| tokio_stream::once(ApplyAccountRequest { chunk: vec![b'#'; bytes], last: true });
+    let chunk = |bytes: usize| {
+        tokio_stream::once(ApplyAccountRequest { chunk: vec![b'#'; bytes], last: true, ..Default::default() })
+    };
     for (bytes, code, named) in [
         ((256 << 10) + 1, Code::ResourceExhausted, "FILE_TOO_LARGE"),
         // No message may be so large, whatever it is.
@@ -286,7 +293,7 @@ async fn an_upload_that_does_not_say_that_it_is_whole_changes_nothing() {
     let before = export(&mut clients).await;
     // A file that is right in itself, so that only the missing mark can keep it from being taken for the whole.
     let (head, _) = INFOBIP_CLASSIC.account.split_once("  - id: goran").unwrap();
-    let piece = || ApplyAccountRequest { chunk: head.as_bytes().to_vec(), last: false };
+    let piece = || ApplyAccountRequest { chunk: head.as_bytes().to_vec(), last: false, ..Default::default() };
 
     let outcome =
         async { clients.accounts.apply_account(tokio_stream::once(piece())).await?.into_inner().message().await };
@@ -403,6 +410,7 @@ async fn a_deadline_that_passes_is_told_as_that_and_not_as_a_cancelled_call() {
     let item = |number: usize| BatchCheckItem {
         subject: format!("users/slow{number}"),
         permission: "reports.detailed.view".to_owned(),
+        ..Default::default()
     };
     let items = (0..1000).map(item).collect();
     let batch = BatchCheckRequest { account: "accounts/demo".to_owned(), items, consistency: None }.encode_to_vec();

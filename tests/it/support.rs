@@ -87,7 +87,12 @@ impl Clients {
 
     /// Applies a catalog file. Gives the problems, as `line:column: message`, and then the status, if it is refused.
     pub async fn apply_catalog(&mut self, file: &str) -> Result<String, (Vec<String>, Status)> {
-        let request = ApplyCatalogRequest { chunk: file.as_bytes().to_vec(), last: true };
+        let request = ApplyCatalogRequest {
+            chunk: file.as_bytes().to_vec(),
+            last: true,
+            allow_drops: true,
+            ..Default::default()
+        };
         let mut problems = Vec::new();
         let outcome = async {
             let mut events = self.catalogs.apply_catalog(tokio_stream::once(request)).await?.into_inner();
@@ -97,7 +102,7 @@ impl Clients {
                     apply_catalog_response::Event::Problem(problem) => {
                         problems.push(format!("{}:{}: {}", problem.line, problem.column, problem.message));
                     }
-                    apply_catalog_response::Event::Change(_) => {}
+                    apply_catalog_response::Event::Change(_) | apply_catalog_response::Event::Drop(_) => {}
                     apply_catalog_response::Event::Result(result) => token = Some(result.consistency_token),
                 }
             }
@@ -111,9 +116,9 @@ impl Clients {
         let mut chunks: Vec<_> = file
             .as_bytes()
             .chunks(256 << 10)
-            .map(|chunk| ApplyAccountRequest { chunk: chunk.to_vec(), last: false })
+            .map(|chunk| ApplyAccountRequest { chunk: chunk.to_vec(), last: false, ..Default::default() })
             .collect();
-        chunks.push(ApplyAccountRequest { chunk: Vec::new(), last: true });
+        chunks.push(ApplyAccountRequest { chunk: Vec::new(), last: true, ..Default::default() });
         let mut problems = Vec::new();
         let outcome = async {
             let mut events = self.accounts.apply_account(tokio_stream::iter(chunks)).await?.into_inner();

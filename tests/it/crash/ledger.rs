@@ -269,59 +269,73 @@ async fn make(clients: &mut Clients, id: &str, write: &Write) -> Result<String, 
     Ok(match write {
         Write::CreateUser(user_id, state, display_name) => {
             let user = user(user_id, state, display_name);
-            let request = CreateUserRequest { parent: parent.clone(), user_id: user_id.clone(), user };
+            let request =
+                CreateUserRequest { parent: parent.clone(), user_id: user_id.clone(), user, ..Default::default() };
             clients.users.create_user(request).await?.into_inner().consistency_token
         }
         Write::UpdateUser(user_id, state, display_name) => {
-            let request = UpdateUserRequest { user: user(user_id, state, display_name), update_mask: None };
+            let request =
+                UpdateUserRequest { user: user(user_id, state, display_name), update_mask: None, ..Default::default() };
             clients.users.update_user(request).await?.into_inner().consistency_token
         }
         Write::DeleteUser(id) => {
-            let request = DeleteUserRequest { name: name("users", id) };
+            let request = DeleteUserRequest { name: name("users", id), ..Default::default() };
             clients.users.delete_user(request).await?.into_inner().consistency_token
         }
         Write::AddUserTeams(user, teams) => {
-            let request = AddUserTeamsRequest { name: name("users", user), teams: of_teams(teams) };
+            let request =
+                AddUserTeamsRequest { name: name("users", user), teams: of_teams(teams), ..Default::default() };
             clients.users.add_user_teams(request).await?.into_inner().consistency_token
         }
         Write::RemoveUserTeams(user, teams) => {
-            let request = RemoveUserTeamsRequest { name: name("users", user), teams: of_teams(teams) };
+            let request =
+                RemoveUserTeamsRequest { name: name("users", user), teams: of_teams(teams), ..Default::default() };
             clients.users.remove_user_teams(request).await?.into_inner().consistency_token
         }
         Write::AddTeamMembers(team, users) => {
-            let request = AddTeamMembersRequest { name: name("teams", team), members: members(users) };
+            let request =
+                AddTeamMembersRequest { name: name("teams", team), members: members(users), ..Default::default() };
             clients.teams.add_team_members(request).await?.into_inner().consistency_token
         }
         Write::RemoveTeamMembers(team, users) => {
-            let request = RemoveTeamMembersRequest { name: name("teams", team), members: members(users) };
+            let request =
+                RemoveTeamMembersRequest { name: name("teams", team), members: members(users), ..Default::default() };
             clients.teams.remove_team_members(request).await?.into_inner().consistency_token
         }
         Write::CreateTeam(team_id) => {
             let team = Some(Team { display_name: team_id.clone(), ..Team::default() });
-            let request = CreateTeamRequest { parent: parent.clone(), team_id: team_id.clone(), team };
+            let request =
+                CreateTeamRequest { parent: parent.clone(), team_id: team_id.clone(), team, ..Default::default() };
             clients.teams.create_team(request).await?.into_inner().consistency_token
         }
         Write::DeleteTeam(id) => {
-            let request = DeleteTeamRequest { name: name("teams", id) };
+            let request = DeleteTeamRequest { name: name("teams", id), ..Default::default() };
             clients.teams.delete_team(request).await?.into_inner().consistency_token
         }
         Write::CreateRole(role_id, permissions) => {
             let role = role(role_id, permissions);
-            let request = CreateRoleRequest { parent: parent.clone(), role_id: role_id.clone(), role };
+            let request =
+                CreateRoleRequest { parent: parent.clone(), role_id: role_id.clone(), role, ..Default::default() };
             clients.roles.create_role(request).await?.into_inner().consistency_token
         }
         Write::UpdateRole(role_id, permissions) => {
-            let request = UpdateRoleRequest { role: role(role_id, permissions), update_mask: None };
+            let request =
+                UpdateRoleRequest { role: role(role_id, permissions), update_mask: None, ..Default::default() };
             clients.roles.update_role(request).await?.into_inner().consistency_token
         }
         Write::DeleteRole(id) => {
-            let request = DeleteRoleRequest { name: name("roles", id) };
+            let request = DeleteRoleRequest { name: name("roles", id), ..Default::default() };
             clients.roles.delete_role(request).await?.into_inner().consistency_token
         }
         Write::Bind(holder, role) => {
             let (holder, role) = (observe::holder_name(holder), observe::role_name(id, role));
             let role_binding = Some(RoleBinding { holder, role, ..RoleBinding::default() });
-            let request = CreateRoleBindingRequest { parent: parent.clone(), role_binding, allow_internal_role: false };
+            let request = CreateRoleBindingRequest {
+                parent: parent.clone(),
+                role_binding,
+                allow_internal_role: false,
+                ..Default::default()
+            };
             clients.bindings.create_role_binding(request).await?.into_inner().consistency_token
         }
         Write::Unbind(holder, role) => {
@@ -330,7 +344,7 @@ async fn make(clients: &mut Clients, id: &str, write: &Write) -> Result<String, 
                 ListRoleBindingsRequest { parent: parent.clone(), holder, role, ..ListRoleBindingsRequest::default() };
             let found = clients.bindings.list_role_bindings(request).await?.into_inner().role_bindings;
             assert_eq!(found.len(), 1, "{id}: {write:?}");
-            let request = DeleteRoleBindingRequest { name: found[0].name.clone() };
+            let request = DeleteRoleBindingRequest { name: found[0].name.clone(), ..Default::default() };
             clients.bindings.delete_role_binding(request).await?.into_inner().consistency_token
         }
         Write::Apply(account) => {

@@ -158,6 +158,7 @@ pub async fn check_answers(
         let item = |(user, permission): &(String, String)| BatchCheckItem {
             subject: format!("users/{user}"),
             permission: permission.clone(),
+            ..Default::default()
         };
         let items = questions.iter().map(item).collect();
         let request = BatchCheckRequest { account: account.clone(), items, consistency: None };
@@ -173,7 +174,8 @@ pub async fn check_answers(
     for (user, permission) in questions.iter().step_by(17) {
         let (subject, permission) = (format!("users/{user}"), permission.clone());
         let expected = reason(oracle.check(id, user, &permission).unwrap());
-        let request = CheckRequest { account: account.clone(), subject, permission, consistency: None };
+        let request =
+            CheckRequest { account: account.clone(), subject, permission, consistency: None, ..Default::default() };
         let answer = clients.authorization.check(request).await.unwrap().into_inner();
         assert_eq!(answer.reason(), expected, "{id}: {user}");
     }
@@ -212,6 +214,7 @@ pub async fn pinned(clients: &mut Clients, id: &str, token: &str) -> Result<Stri
     let item = |number: usize| BatchCheckItem {
         subject: format!("users/u{}", number % 6),
         permission: permissions()[number % permissions().len()].clone(),
+        ..Default::default()
     };
     let items = (0..36).map(item).collect();
     let request = BatchCheckRequest { account: parent, items, consistency };

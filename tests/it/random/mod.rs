@@ -220,6 +220,7 @@ impl Worker {
                         features: chosen.iter().cloned().collect(),
                         ..proto::Account::default()
                     }),
+                    ..Default::default()
                 };
                 let code = if existing.is_some() { Some(Code::AlreadyExists) } else { None };
                 let outcome = self.clients.accounts.create_account(request).await;
@@ -241,6 +242,7 @@ impl Worker {
                         ..proto::Account::default()
                     }),
                     update_mask: Some(prost_types::FieldMask { paths: vec!["state".into(), "features".into()] }),
+                    ..Default::default()
                 };
                 let outcome = self.clients.accounts.update_account(request).await;
                 if let Some(made) = self.expect("UpdateAccount", outcome, missing)? {
@@ -250,7 +252,11 @@ impl Worker {
             }
             9 => {
                 if self.random.chance(30) {
-                    let outcome = self.clients.accounts.delete_account(DeleteAccountRequest { name: parent }).await;
+                    let outcome = self
+                        .clients
+                        .accounts
+                        .delete_account(DeleteAccountRequest { name: parent, ..Default::default() })
+                        .await;
                     if let Some(made) = self.expect("DeleteAccount", outcome, missing)? {
                         self.token = made.into_inner().consistency_token;
                         self.oracle.delete_account(&account);
@@ -271,11 +277,11 @@ impl Worker {
                     let outcome = self
                         .clients
                         .catalogs
-                        .delete_catalog(DeleteCatalogRequest { name: format!("catalogs/{id}") })
+                        .delete_catalog(DeleteCatalogRequest { name: format!("catalogs/{id}"), ..Default::default() })
                         .await;
                     self.expect("DeleteCatalog", outcome, Some(Code::FailedPrecondition))?;
                 } else {
-                    let request = DeleteCatalogRequest { name: format!("catalogs/{id}") };
+                    let request = DeleteCatalogRequest { name: format!("catalogs/{id}"), ..Default::default() };
                     let outcome = self.clients.catalogs.delete_catalog(request.clone()).await;
                     self.expect("DeleteCatalog", outcome, None)?;
                     self.oracle.catalogs.remove(&id);
@@ -297,6 +303,7 @@ impl Worker {
                         display_name: "A user".into(),
                         ..proto::User::default()
                     }),
+                    ..Default::default()
                 };
                 let outcome = self.clients.users.create_user(request).await;
                 if let Some(made) = self.expect("CreateUser", outcome, taken(has_user))? {
@@ -309,6 +316,7 @@ impl Worker {
                 let request = UpdateUserRequest {
                     user: Some(proto::User { name: user_name, state: sent.into(), ..proto::User::default() }),
                     update_mask: Some(prost_types::FieldMask { paths: vec!["state".into()] }),
+                    ..Default::default()
                 };
                 let outcome = self.clients.users.update_user(request).await;
                 if let Some(made) = self.expect("UpdateUser", outcome, not_found(has_user))? {
@@ -317,7 +325,8 @@ impl Worker {
                 }
             }
             30..33 => {
-                let outcome = self.clients.users.delete_user(DeleteUserRequest { name: user_name }).await;
+                let outcome =
+                    self.clients.users.delete_user(DeleteUserRequest { name: user_name, ..Default::default() }).await;
                 if let Some(made) = self.expect("DeleteUser", outcome, not_found(has_user))? {
                     self.token = made.into_inner().consistency_token;
                     self.oracle.delete_user(&account, &user);
@@ -325,7 +334,12 @@ impl Worker {
             }
             // Teams and members, from either side.
             33..38 => {
-                let request = CreateTeamRequest { parent, team_id: team.clone(), team: Some(proto::Team::default()) };
+                let request = CreateTeamRequest {
+                    parent,
+                    team_id: team.clone(),
+                    team: Some(proto::Team::default()),
+                    ..Default::default()
+                };
                 let outcome = self.clients.teams.create_team(request).await;
                 if let Some(made) = self.expect("CreateTeam", outcome, taken(has_team))? {
                     self.token = made.into_inner().consistency_token;
@@ -333,7 +347,8 @@ impl Worker {
                 }
             }
             38..40 => {
-                let outcome = self.clients.teams.delete_team(DeleteTeamRequest { name: team_name }).await;
+                let outcome =
+                    self.clients.teams.delete_team(DeleteTeamRequest { name: team_name, ..Default::default() }).await;
                 if let Some(made) = self.expect("DeleteTeam", outcome, not_found(has_team))? {
                     self.token = made.into_inner().consistency_token;
                     self.oracle.delete_team(&account, &team);
@@ -341,11 +356,19 @@ impl Worker {
             }
             40 => {
                 let team = Some(proto::Team { name: team_name, display_name: "T".into(), ..proto::Team::default() });
-                let outcome = self.clients.teams.update_team(UpdateTeamRequest { team, update_mask: None }).await;
+                let outcome = self
+                    .clients
+                    .teams
+                    .update_team(UpdateTeamRequest { team, update_mask: None, ..Default::default() })
+                    .await;
                 self.expect("UpdateTeam", outcome, not_found(has_team))?;
             }
             41..49 => {
-                let request = AddTeamMembersRequest { name: team_name, members: vec![format!("users/{user}")] };
+                let request = AddTeamMembersRequest {
+                    name: team_name,
+                    members: vec![format!("users/{user}")],
+                    ..Default::default()
+                };
                 let outcome = self.clients.teams.add_team_members(request).await;
                 if let Some(made) = self.expect("AddTeamMembers", outcome, not_found(has_team && has_user))? {
                     self.token = made.into_inner().consistency_token;
@@ -353,7 +376,11 @@ impl Worker {
                 }
             }
             49..53 => {
-                let request = RemoveTeamMembersRequest { name: team_name, members: vec![format!("users/{user}")] };
+                let request = RemoveTeamMembersRequest {
+                    name: team_name,
+                    members: vec![format!("users/{user}")],
+                    ..Default::default()
+                };
                 let outcome = self.clients.teams.remove_team_members(request).await;
                 if let Some(made) = self.expect("RemoveTeamMembers", outcome, not_found(has_team && has_user))? {
                     self.token = made.into_inner().consistency_token;
@@ -361,7 +388,8 @@ impl Worker {
                 }
             }
             53..57 => {
-                let request = AddUserTeamsRequest { name: user_name, teams: vec![format!("teams/{team}")] };
+                let request =
+                    AddUserTeamsRequest { name: user_name, teams: vec![format!("teams/{team}")], ..Default::default() };
                 let outcome = self.clients.users.add_user_teams(request).await;
                 if let Some(made) = self.expect("AddUserTeams", outcome, not_found(has_team && has_user))? {
                     self.token = made.into_inner().consistency_token;
@@ -369,7 +397,11 @@ impl Worker {
                 }
             }
             57..59 => {
-                let request = RemoveUserTeamsRequest { name: user_name, teams: vec![format!("teams/{team}")] };
+                let request = RemoveUserTeamsRequest {
+                    name: user_name,
+                    teams: vec![format!("teams/{team}")],
+                    ..Default::default()
+                };
                 let outcome = self.clients.users.remove_user_teams(request).await;
                 if let Some(made) = self.expect("RemoveUserTeams", outcome, not_found(has_team && has_user))? {
                     self.token = made.into_inner().consistency_token;
@@ -389,7 +421,8 @@ impl Worker {
                     ..proto::Role::default()
                 };
                 if self.random.chance(50) {
-                    let request = CreateRoleRequest { parent, role_id: custom.clone(), role: Some(role) };
+                    let request =
+                        CreateRoleRequest { parent, role_id: custom.clone(), role: Some(role), ..Default::default() };
                     let code = taken(has_role).or(if reachable { None } else { Some(Code::NotFound) });
                     let outcome = self.clients.roles.create_role(request).await;
                     if let Some(made) = self.expect("CreateRole", outcome, code)? {
@@ -398,7 +431,7 @@ impl Worker {
                     }
                 } else {
                     let mask = Some(prost_types::FieldMask { paths: vec!["permissions".into()] });
-                    let request = UpdateRoleRequest { role: Some(role), update_mask: mask };
+                    let request = UpdateRoleRequest { role: Some(role), update_mask: mask, ..Default::default() };
                     let code = not_found(has_role && reachable);
                     let outcome = self.clients.roles.update_role(request).await;
                     if let Some(made) = self.expect("UpdateRole", outcome, code)? {
@@ -408,7 +441,8 @@ impl Worker {
                 }
             }
             69..71 => {
-                let outcome = self.clients.roles.delete_role(DeleteRoleRequest { name: role_name }).await;
+                let outcome =
+                    self.clients.roles.delete_role(DeleteRoleRequest { name: role_name, ..Default::default() }).await;
                 if let Some(made) = self.expect("DeleteRole", outcome, not_found(has_role))? {
                     self.token = made.into_inner().consistency_token;
                     self.oracle.delete_role(&account, &custom);
@@ -480,6 +514,7 @@ impl Worker {
                 ..proto::RoleBinding::default()
             }),
             allow_internal_role,
+            ..Default::default()
         };
         let outcome = self.clients.bindings.create_role_binding(request).await;
         if let Some(made) = self.expect("CreateRoleBinding", outcome, code)? {
@@ -514,7 +549,7 @@ impl Worker {
             return Err(format!("the holders of {role:?} are {holders:?}; {expected:?} was expected"));
         }
         let binding = listed.into_iter().find(|binding| binding.holder == holder_text(&holder)).unwrap();
-        let request = DeleteRoleBindingRequest { name: binding.name };
+        let request = DeleteRoleBindingRequest { name: binding.name, ..Default::default() };
         let outcome = self.clients.bindings.delete_role_binding(request.clone()).await;
         if let Some(made) = self.expect("DeleteRoleBinding", outcome, None)? {
             self.token = made.into_inner().consistency_token;
@@ -551,6 +586,7 @@ impl Worker {
             name: format!("accounts/{account}/users/{user}"),
             role: self.role_name(account, &role),
             leave_teams,
+            ..Default::default()
         };
         let outcome = self.clients.users.remove_user_role(request).await;
         if let Some(made) = self.expect("RemoveUserRole", outcome, code)? {

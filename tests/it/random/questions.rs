@@ -49,6 +49,7 @@ impl Worker {
                 .map(|(user, permission)| BatchCheckItem {
                     subject: format!("users/{user}"),
                     permission: permission.clone(),
+                    ..Default::default()
                 })
                 .collect(),
             consistency: None,
@@ -99,6 +100,7 @@ impl Worker {
             subject: format!("users/{user}"),
             permission: permission.to_owned(),
             consistency,
+            ..Default::default()
         };
         let answer = self.clients.authorization.check(request).await.map_err(|status| status.code())?.into_inner();
         Ok((answer.decision(), answer.reason()))

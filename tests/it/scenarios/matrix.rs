@@ -43,6 +43,7 @@ async fn ask(
         let items = piece.iter().map(|(role, permission)| BatchCheckItem {
             subject: format!("users/has-{role}"),
             permission: permission.clone(),
+            ..Default::default()
         });
         let request =
             BatchCheckRequest { account: format!("accounts/{account}"), items: items.collect(), consistency: None };
