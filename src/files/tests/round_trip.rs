@@ -79,7 +79,7 @@ roles:
     description: \"Looks: only\"
     permissions:
       - reports.detailed.view
-    left_out_api_scopes: [messages:send]
+    left_out_api_scopes: [\"messages:send\"]
 teams:
   - id: support
     display_name: Support
@@ -176,7 +176,7 @@ fn references_keep_their_places() {
     assert_eq!(place(account.catalog.at), "4:10");
     assert_eq!(place(account.features[0].at), "7:5");
     assert_eq!(place(account.roles[0].permissions[0].at), "13:9");
-    assert_eq!(place(account.teams[0].roles[1].at), "17:30");
+    assert_eq!(place(account.teams[0].roles[1].at), "18:30");
     assert_eq!(place(account.users[0].teams[0].at), "24:13");
     assert_eq!(place(account.users[0].roles[0].at), "25:13");
 }
