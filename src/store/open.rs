@@ -470,6 +470,9 @@ fn catch_up(store: &SledStore, log: &FileJournal, verify: bool, report: &mut Ope
     if verify && store.recompute_history_digest()? != store.meta().history_digest {
         return Err(StoreError::DamagedState("its before-images are not those that were written".to_owned()));
     }
+    if verify && store.users.recompute_digest()? != store.meta().users_digest {
+        return Err(StoreError::DamagedState("its index of users is not the one that was written".to_owned()));
+    }
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! The state on sled: current records, the before-images of what was replaced, and how far both have come.
 //!
-//! Four trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
+//! Five trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
 //! replaced it -> value. `parts`: what does not fit into a value of sled, under key, zero byte, the revision that wrote
-//! it, position; an old part is never rewritten, so a reader never meets half of two values. `meta`: one row.
+//! it, position; an old part is never rewritten, so a reader never meets half of two values. `users`: the index that users are found by. `meta`: one row.
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
 
 use std::{
@@ -23,15 +23,17 @@ use super::{
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
     record_codec::{decode_record, encode_record},
+    user_index::{Pending, UserIndex},
+    user_texts::UserText,
 };
-use crate::model::{Change, Key, KeyRange, Record, RecordChange, Revision, Stamped};
+use crate::model::{Change, Key, KeyRange, Number, Record, RecordChange, Revision, Stamped};
 
 /// sled keeps larger values in files of their own, a second path that is not as safe.
 const VALUE_BYTES: usize = 3584;
 /// A transaction holds at most so many records; larger changes take several.
 const TRANSACTION_RECORDS: usize = 1000;
 const META_KEY: &[u8] = b"meta";
-const META_VERSION: u32 = 1;
+const META_VERSION: u32 = 2;
 
 /// The state on sled.
 pub struct SledStore {
@@ -40,6 +42,7 @@ pub struct SledStore {
     pub(super) state: Tree,
     pub(super) history: Tree,
     pub(super) parts: Tree,
+    pub(super) users: UserIndex,
     meta: Tree,
     writer: Mutex<Writer>,
     published: RwLock<Published>,
@@ -65,6 +68,8 @@ pub(super) struct Meta {
     pub head: Head,
     /// The sum over all before-images.
     pub history_digest: Digest,
+    /// The sum over the index of users as it is, whatever is under way.
+    pub users_digest: Digest,
     /// The oldest revision that can be read.
     pub oldest: Revision,
     /// A large change that has been begun and must be applied again; 0: none.
@@ -78,6 +83,7 @@ impl Meta {
             .u64(self.store_id)
             .head(&self.head)
             .bytes(&self.history_digest.to_bytes())
+            .bytes(&self.users_digest.to_bytes())
             .u64(self.oldest.0)
             .u64(self.applying.0)
             .crc(self.store_id)
@@ -90,6 +96,7 @@ impl Meta {
             store_id: reader.u64()?,
             head: reader.head()?,
             history_digest: Digest::from_bytes(&reader.array()?),
+            users_digest: Digest::from_bytes(&reader.array()?),
             oldest: Revision(reader.u64()?),
             applying: Revision(reader.u64()?),
         })
@@ -110,6 +117,7 @@ pub(super) struct Rows {
     state: Batch,
     history: Batch,
     parts: Batch,
+    users: Pending,
     pub count: usize,
 }
 
@@ -176,6 +184,10 @@ impl SledStore {
         let row = meta.get(META_KEY).map_err(engine)?;
         let known = row.as_ref().and_then(|row| Meta::decode(store_id, row));
         let is_whole = known.is_some();
+        let users = UserIndex(tree("users")?);
+        if is_whole && !users.is_begun()? {
+            return Err(damaged("the index of users is missing, or is one of another version"));
+        }
         let known = known.unwrap_or(Meta { store_id, ..Meta::default() });
         let store = Self {
             directory: directory.to_owned(),
@@ -183,6 +195,7 @@ impl SledStore {
             state,
             history,
             parts,
+            users,
             meta,
             writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
             suspect: AtomicBool::new(false),
@@ -217,8 +230,10 @@ impl SledStore {
         self.history.apply_batch(rows.history).map_err(engine)
     }
 
-    /// Makes what was loaded a store: only now does a start take it for one.
+    /// Makes what was loaded a store, with its index of users: only now does a start take it for one.
     pub(super) fn finish_load(&self, meta: Meta) -> Result<(), StoreError> {
+        let meta = Meta { users_digest: self.users.derive(self)?, ..meta };
+        self.users.begin()?;
         self.sync()?;
         let mut writer = self.writer();
         self.meta.insert(META_KEY, meta.encode()).map_err(engine)?;
@@ -239,20 +254,26 @@ impl SledStore {
         self.writer().stopped = true;
     }
 
-    fn commit(&self, rows: &Rows, meta: &Meta) -> Result<(), StoreError> {
+    /// Writes rows and meta together. What the index of users sums up to is worked out here.
+    fn commit(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<Meta, StoreError> {
+        let (users, users_digest) = rows.users.batch(writer.meta.users_digest);
+        let meta = Meta { users_digest, ..meta };
         let row = meta.encode();
-        (&self.state, &self.history, &self.parts, &self.meta)
-            .transaction(|(state, history, parts, meta)| {
+        (&self.state, &self.history, &self.parts, &self.users.0, &self.meta)
+            .transaction(|(state, history, parts, index, meta)| {
                 state.apply_batch(&rows.state)?;
                 history.apply_batch(&rows.history)?;
                 parts.apply_batch(&rows.parts)?;
+                index.apply_batch(&users)?;
                 meta.insert(META_KEY, row.as_slice())?;
                 Ok(())
             })
             .map_err(|error: TransactionError<()>| match error {
                 TransactionError::Storage(error) => engine(error),
                 TransactionError::Abort(()) => StoreError::Engine("a transaction was aborted".to_owned()),
-            })
+            })?;
+        writer.meta.users_digest = users_digest;
+        Ok(meta)
     }
 
     fn apply_all(&self, writer: &mut Writer, changes: &[&Change]) -> Result<(), StoreError> {
@@ -266,21 +287,21 @@ impl SledStore {
             }
             if change.records.len() > TRANSACTION_RECORDS {
                 // Begun but not finished, the head stays, and the next start applies the change again from its journal.
-                self.commit(&Rows::default(), &Meta { applying: change.revision, ..meta })?;
+                self.commit(writer, &Rows::default(), Meta { applying: change.revision, ..meta })?;
                 let mut chunks = change.records.chunks(TRANSACTION_RECORDS).peekable();
                 while let Some(chunk) = chunks.next() {
                     let mut rows = Rows::default();
-                    add_records(&mut rows, &mut meta, change, chunk);
+                    self.add_records(&mut rows, &mut meta, change, chunk)?;
                     if chunks.peek().is_some() {
                         let unfinished = Meta { applying: change.revision, ..writer.meta };
-                        self.commit(&rows, &unfinished)?;
+                        self.commit(writer, &rows, unfinished)?;
                     } else {
                         meta.head = meta.head.after(change);
                         self.finish(writer, &rows, meta)?;
                     }
                 }
             } else {
-                add_records(&mut rows, &mut meta, change, &change.records);
+                self.add_records(&mut rows, &mut meta, change, &change.records)?;
                 meta.head = meta.head.after(change);
                 records += change.records.len().max(1);
             }
@@ -288,9 +309,18 @@ impl SledStore {
         if records > 0 { self.finish(writer, &rows, meta) } else { Ok(()) }
     }
 
+    /// Leaves a large change as a crash after its first transaction does.
+    #[cfg(test)]
+    pub(super) fn apply_half(&self, change: &Change) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        let (mut rows, unfinished) = (Rows::default(), Meta { applying: change.revision, ..writer.meta });
+        let chunk = change.records.chunks(TRANSACTION_RECORDS).next().unwrap_or_default();
+        self.add_records(&mut rows, &mut Meta::default(), change, chunk)?;
+        self.commit(&mut writer, &rows, unfinished).map(|_| ())
+    }
+
     fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
-        let meta = Meta { applying: Revision(0), ..meta };
-        self.commit(rows, &meta)?;
+        let meta = self.commit(writer, rows, Meta { applying: Revision(0), ..meta })?;
         writer.meta = meta;
         self.publish(&meta);
         Ok(())
@@ -380,25 +410,46 @@ impl SledStore {
                 count += rows.count;
             }
             if seen < TRANSACTION_RECORDS {
-                return Ok(count);
+                break;
             }
         }
+        let mut from = Some(UserIndex::first_ended());
+        while from.is_some() {
+            let mut writer = self.writer();
+            if writer.stopped {
+                return Err(StoreError::Stopped);
+            }
+            let mut rows = Rows::default();
+            self.users.prune(&mut rows.users, &mut from, oldest, TRANSACTION_RECORDS)?;
+            let meta = writer.meta;
+            self.finish(&mut writer, &rows, meta)?;
+        }
+        Ok(count)
     }
 }
 
-fn add_records(rows: &mut Rows, meta: &mut Meta, change: &Change, records: &[RecordChange]) {
-    for RecordChange { key, before, after } in records {
-        let key = encode_key(key);
-        if let Some(before) = before {
-            let record = encode_record(&before.value);
-            rows.put_history(&key, before.revision, change.revision, &record);
-            let row = history_row(&key, before.revision, change.revision, &record);
-            meta.history_digest = meta.history_digest.plus(row);
+impl SledStore {
+    fn add_records(
+        &self,
+        rows: &mut Rows,
+        meta: &mut Meta,
+        change: &Change,
+        records: &[RecordChange],
+    ) -> Result<(), StoreError> {
+        for RecordChange { key, before, after } in records {
+            let key = encode_key(key);
+            if let Some(before) = before {
+                let record = encode_record(&before.value);
+                rows.put_history(&key, before.revision, change.revision, &record);
+                let row = history_row(&key, before.revision, change.revision, &record);
+                meta.history_digest = meta.history_digest.plus(row);
+            }
+            match after {
+                Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
+                None => rows.state.remove(key),
+            }
         }
-        match after {
-            Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
-            None => rows.state.remove(key),
-        }
+        self.users.add(&mut rows.users, records, change.revision)
     }
 }
 
@@ -501,6 +552,21 @@ impl Store for SledStore {
 
     fn oldest(&self) -> Revision {
         self.published().oldest
+    }
+
+    fn find_users(
+        &self,
+        account: Number,
+        by: UserText,
+        prefix: &str,
+        after: Option<(&str, Number)>,
+        limit: usize,
+        at: Revision,
+    ) -> Result<Vec<(String, Number)>, StoreError> {
+        self.check_kept(at)?;
+        let found = self.watched(|| self.users.find(account, by, prefix, after, limit, at));
+        self.check_kept(at)?;
+        found
     }
 
     fn recompute_digest(&self) -> Result<Digest, StoreError> {

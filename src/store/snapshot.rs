@@ -202,7 +202,7 @@ pub(super) fn load(
                     return Err(damaged(path, "the journal has another history at its revision"));
                 }
                 let oldest = oldest.max(journal.oldest());
-                return store.finish_load(Meta { store_id, head, history_digest, oldest, applying: Revision(0) });
+                return store.finish_load(Meta { store_id, head, history_digest, oldest, ..Meta::default() });
             }
             _ => return Err(damaged(path, "a block of rows or the last block was expected")),
         }
