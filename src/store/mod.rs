@@ -10,6 +10,7 @@ mod catalog_codec;
 #[cfg(test)]
 mod conformance;
 mod digest;
+mod erase;
 mod files;
 mod history;
 mod journal;

@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,6 +20,7 @@ use super::{
     Digest, Head, Store, StoreError, View,
     bytes::{Reader, Writer as Layout, checked},
     digest::{history_row, state_row},
+    erase::Erasures,
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
     record_codec::{decode_record, encode_record},
@@ -48,10 +49,14 @@ pub struct SledStore {
     published: RwLock<Published>,
     /// A read met what cannot be: at the next start the state is read through before it is believed.
     suspect: AtomicBool,
+    /// What is never written again.
+    pub(super) erasures: Erasures,
+    /// Odd while parts of values that readers may be reading are deleted; counted up before and after.
+    pub(super) deletions: AtomicU64,
 }
 
-struct Writer {
-    meta: Meta,
+pub(super) struct Writer {
+    pub meta: Meta,
     stopped: bool,
 }
 
@@ -117,7 +122,7 @@ pub(super) struct Rows {
     state: Batch,
     history: Batch,
     parts: Batch,
-    users: Pending,
+    pub users: Pending,
     pub count: usize,
 }
 
@@ -132,6 +137,15 @@ impl Rows {
         let value = self.value(key, revision, record);
         self.history.insert(suffixed(key, replaced_at), value);
         self.count += 1;
+    }
+
+    /// Deletes what did not fit into a value.
+    pub(super) fn remove_parts(&mut self, row: &Row) {
+        if row.record.len() > VALUE_BYTES {
+            for (position, _) in (0..).zip(row.record.chunks(VALUE_BYTES)) {
+                self.parts.remove(part_key(&row.key, row.revision, position));
+            }
+        }
     }
 
     fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
@@ -199,14 +213,22 @@ impl SledStore {
             meta,
             writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
             suspect: AtomicBool::new(false),
+            erasures: Erasures::default(),
+            deletions: AtomicU64::new(0),
             published: RwLock::new(Published { head: known.head, oldest: known.oldest }),
         };
         Ok((store, is_whole))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn lock(&self) -> MutexGuard<'_, Writer> {
         // `stopped` is set while anything is half done, so a poisoned lock tells nothing more.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write.
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let writer = self.lock();
+        if writer.stopped { Err(StoreError::Stopped) } else { Ok(writer) }
     }
 
     fn publish(&self, meta: &Meta) {
@@ -220,7 +242,7 @@ impl SledStore {
 
     /// The row of `meta` as it is now.
     pub(super) fn meta(&self) -> Meta {
-        self.writer().meta
+        self.lock().meta
     }
 
     /// Adds rows to a store that is being rebuilt, in no transaction. Cost: linear in them.
@@ -235,7 +257,7 @@ impl SledStore {
         let meta = Meta { users_digest: self.users.derive(self)?, ..meta };
         self.users.begin()?;
         self.sync()?;
-        let mut writer = self.writer();
+        let mut writer = self.lock();
         self.meta.insert(META_KEY, meta.encode()).map_err(engine)?;
         writer.meta = meta;
         writer.stopped = false;
@@ -251,7 +273,7 @@ impl SledStore {
 
     /// Lets nothing more be applied.
     pub(super) fn stop(&self) {
-        self.writer().stopped = true;
+        self.lock().stopped = true;
     }
 
     /// Writes rows and meta together. What the index of users sums up to is worked out here.
@@ -312,14 +334,14 @@ impl SledStore {
     /// Leaves a large change as a crash after its first transaction does.
     #[cfg(test)]
     pub(super) fn apply_half(&self, change: &Change) -> Result<(), StoreError> {
-        let mut writer = self.writer();
+        let mut writer = self.lock();
         let (mut rows, unfinished) = (Rows::default(), Meta { applying: change.revision, ..writer.meta });
         let chunk = change.records.chunks(TRANSACTION_RECORDS).next().unwrap_or_default();
         self.add_records(&mut rows, &mut Meta::default(), change, chunk)?;
         self.commit(&mut writer, &rows, unfinished).map(|_| ())
     }
 
-    fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
+    pub(super) fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
         let meta = self.commit(writer, rows, Meta { applying: Revision(0), ..meta })?;
         writer.meta = meta;
         self.publish(&meta);
@@ -368,10 +390,7 @@ impl SledStore {
     /// number. Cost: linear in the history.
     pub(super) fn prune(&self, oldest: Revision) -> Result<usize, StoreError> {
         {
-            let mut writer = self.writer();
-            if writer.stopped {
-                return Err(StoreError::Stopped);
-            }
+            let mut writer = self.writer()?;
             // First nobody may ask for it any more; then it goes.
             let meta = Meta { oldest: writer.meta.oldest.max(oldest), ..writer.meta };
             self.finish(&mut writer, &Rows::default(), meta)?;
@@ -391,20 +410,13 @@ impl SledStore {
                 if replaced_at <= oldest {
                     let row = self.row(key, &value)?;
                     sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
-                    for position in 0..row.record.len().div_ceil(VALUE_BYTES) {
-                        if row.record.len() > VALUE_BYTES {
-                            rows.parts.remove(part_key(key, row.revision, u32::try_from(position).unwrap_or(u32::MAX)));
-                        }
-                    }
+                    rows.remove_parts(&row);
                     rows.history.remove(stored);
                     rows.count += 1;
                 }
             }
             if rows.count > 0 {
-                let mut writer = self.writer();
-                if writer.stopped {
-                    return Err(StoreError::Stopped);
-                }
+                let mut writer = self.writer()?;
                 let meta = Meta { history_digest: writer.meta.history_digest.minus(sum), ..writer.meta };
                 self.finish(&mut writer, &rows, meta)?;
                 count += rows.count;
@@ -415,10 +427,7 @@ impl SledStore {
         }
         let mut from = Some(UserIndex::first_ended());
         while from.is_some() {
-            let mut writer = self.writer();
-            if writer.stopped {
-                return Err(StoreError::Stopped);
-            }
+            let mut writer = self.writer()?;
             let mut rows = Rows::default();
             self.users.prune(&mut rows.users, &mut from, oldest, TRANSACTION_RECORDS)?;
             let meta = writer.meta;
@@ -468,13 +477,21 @@ impl SledStore {
     }
 
     /// Reads, and notes if that met damage. On damaged files sled can panic; that is an error like another here.
-    fn watched<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let outcome = catch_unwind(AssertUnwindSafe(read))
-            .unwrap_or_else(|_| Err(StoreError::Engine("reading the state ended abnormally".to_owned())));
-        if matches!(outcome, Err(StoreError::DamagedState(_) | StoreError::Engine(_))) {
-            self.suspect.store(true, Ordering::Relaxed);
+    fn watched<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        loop {
+            let deletions = self.deletions.load(Ordering::SeqCst);
+            let outcome = catch_unwind(AssertUnwindSafe(&read))
+                .unwrap_or_else(|_| Err(StoreError::Engine("reading the state ended abnormally".to_owned())));
+            if matches!(outcome, Err(StoreError::DamagedState(_) | StoreError::Engine(_))) {
+                if deletions % 2 == 1 || self.deletions.load(Ordering::SeqCst) != deletions {
+                    // Parts of what was read were being erased: now something else stands in its place.
+                    std::thread::yield_now();
+                    continue;
+                }
+                self.suspect.store(true, Ordering::Relaxed);
+            }
+            return outcome;
         }
-        outcome
     }
 }
 
@@ -510,11 +527,9 @@ impl Store for SledStore {
     }
 
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        if writer.stopped {
-            return Err(StoreError::Stopped);
-        }
+        let mut writer = self.writer()?;
         let head = writer.meta.head.revision;
+        let changes = self.erasures.clean(changes);
         let new: Vec<_> = changes.iter().filter(|change| change.revision > head).collect();
         if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
             return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));

@@ -20,7 +20,7 @@ use super::{
     Digest, StoreError, UserText,
     bytes::{Reader, Writer},
     digest::index_row,
-    sled_store::engine,
+    sled_store::{SledStore, engine},
     user_texts::{id_text, name_text, personal_texts},
 };
 use crate::model::{Key, Number, Record, RecordChange, Revision};
@@ -330,6 +330,22 @@ impl UserIndex {
         pending.put(key, Some(value.to_vec()), None);
         pending.put(ended.to_vec(), Some(Vec::new()), None);
         Ok(())
+    }
+
+    /// Takes out what there is of a user and adds what the records say now: to be called once they are erased.
+    pub(super) fn erase(&self, pending: &mut Pending, store: &SledStore, who: Who) -> Result<(), StoreError> {
+        for item in self.0.scan_prefix(keys::ended_of(who)) {
+            self.take_out(pending, &item.map_err(engine)?.0)?;
+        }
+        self.touch(pending, who)?;
+        if let Some((_, texts)) = pending.users.get_mut(&who) {
+            let texts = std::mem::take(texts);
+            for (entry, since) in texts.entries().into_iter().zip(&texts.since) {
+                let key = entry_key(who, entry.by, &entry.text, *since);
+                pending.put(key, Some(entry_value(entry.shared, STILL)), None);
+            }
+        }
+        self.derive_user(pending, store, who)
     }
 
     /// Sums the index up afresh. Cost: linear in it.
