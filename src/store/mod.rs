@@ -193,9 +193,9 @@ pub trait Store: View + Send + Sync + 'static {
     /// it stood when `at` was the head: at most `limit`, beginning after `after`. A user who has several such texts is
     /// there once, with the first of them. `prefix` and texts are in lower case, texts cut at [`MAX_TEXT_BYTES`].
     ///
-    /// Cost on sled: linear in `limit`, in the texts with the prefix that each of those users has, and in the texts on
-    /// the way that were taken away and are still kept, or came later; not in the users of the account, nor in how often
-    /// one of them was renamed to and fro. Provided here, and in memory: linear in the users of the account.
+    /// Cost on sled: linear in `limit`, in the length of the prefix, and in the texts on the way that were taken away and
+    /// are still kept, or came later; not in the users of the account, nor in how often one of them was renamed to and
+    /// fro. Provided here, and in memory: linear in the users of the account.
     ///
     /// # Errors
     /// As [`Self::get_at`].

@@ -57,7 +57,8 @@ pub(super) struct UserTexts {
 }
 
 /// One text of one user. `shared`: how many bytes it has in common with the user's text before it, plus one; 0: it is
-/// the first. So whether it is the first of the user's texts with a prefix shows without looking at the others.
+/// the first. It is the first of the user's texts with a prefix exactly if `shared` is no more than the prefix is long:
+/// so entries are kept apart by it, and no page has to pass over those that are not the first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
     by: UserText,
@@ -189,8 +190,7 @@ impl Pending {
         for entry in entries {
             let since = was.get(&entry).copied().unwrap_or(revision);
             if !was.contains_key(&entry) {
-                let value = entry_value(entry.shared, STILL);
-                self.put(entry_key(who, entry.by, &entry.text, since), None, Some(value));
+                self.put(entry_key(who, &entry, since), None, Some(entry_value(STILL)));
             }
             new.since.push(since);
         }
@@ -200,14 +200,14 @@ impl Pending {
     }
 
     fn end(&mut self, who: Who, entry: &Entry, since: Revision, revision: Revision) {
-        let key = entry_key(who, entry.by, &entry.text, since);
-        let before = Some(entry_value(entry.shared, STILL));
+        let key = entry_key(who, entry, since);
+        let before = Some(entry_value(STILL));
         if since == revision {
             // There at no revision at all.
             self.put(key, before, None);
         } else {
-            self.put(key, before, Some(entry_value(entry.shared, revision)));
-            self.put(ended_key(who, entry.by, &entry.text, since, revision), None, Some(Vec::new()));
+            self.put(key, before, Some(entry_value(revision)));
+            self.put(ended_key(who, entry, since, revision), None, Some(Vec::new()));
         }
     }
 
@@ -341,8 +341,7 @@ impl UserIndex {
         if let Some((_, texts)) = pending.users.get_mut(&who) {
             let texts = std::mem::take(texts);
             for (entry, since) in texts.entries().into_iter().zip(&texts.since) {
-                let key = entry_key(who, entry.by, &entry.text, *since);
-                pending.put(key, Some(entry_value(entry.shared, STILL)), None);
+                pending.put(entry_key(who, &entry, *since), Some(entry_value(STILL)), None);
             }
         }
         self.derive_user(pending, store, who)

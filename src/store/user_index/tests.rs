@@ -169,6 +169,10 @@ fn check(random: &mut Random, memory: &dyn Store, store: &dyn Store, at: Revisio
     for account in [Number(1), Number(2), Number(3)] {
         for by in [UserText::Name, UserText::Any] {
             for prefix in PREFIXES {
+                // The scan is slow: a part of the prefixes each time.
+                if random.below(6) > 0 {
+                    continue;
+                }
                 let all = memory.find_users(account, by, prefix, None, 10_000, at).unwrap();
                 let limit = 1 + usize::try_from(random.below(6)).unwrap();
                 let mut paged: Vec<(String, Number)> = Vec::new();
