@@ -26,7 +26,7 @@ use super::{
 use crate::model::{Key, Number, Record, RecordChange, Revision};
 
 /// The layout of the index. A state with another one is built again.
-const FORMAT: &[u8] = &[1];
+const FORMAT: &[u8] = &[2];
 /// A row of a user that is longer is cut in pieces.
 const CHUNK_BYTES: usize = 3072;
 /// The revision at which an entry ended that has not ended.
