@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod api_changes;
 mod cli;
 mod commands;
 mod crash;
