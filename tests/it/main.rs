@@ -10,6 +10,7 @@
 )]
 
 mod api_changes;
+mod bad_input;
 mod cli;
 mod commands;
 mod crash;
