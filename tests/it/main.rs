@@ -20,6 +20,7 @@ mod imports;
 mod management;
 mod oracle;
 mod oracle_runs;
+mod paging;
 mod process;
 mod random;
 mod scenarios;
