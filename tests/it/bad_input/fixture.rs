@@ -273,7 +273,6 @@ impl Fixture {
             if self.server.running.service().head() != before {
                 self.problems.push(format!("{}: what was only to be tried was done", method.name()));
                 self.unsafe_methods.insert(method.name().to_owned());
-                self.settle().await;
             } else {
                 ready.push((method, request));
             }
@@ -337,13 +336,16 @@ impl Fixture {
         }
     }
 
-    /// Waits until what writes in the background has ended.
+    /// Waits until what writes in the background has ended: what is swept after deletes, which follows at once, and
+    /// personal fields that are erased, which are looked for once a second.
     async fn settle(&self) {
+        const QUIET: u32 = 15;
         let head = || self.server.running.service().head().revision;
-        let mut before = head();
-        for _ in 0..100 {
+        let (mut before, mut quiet) = (head(), 0);
+        for _ in 0..600 {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            if head() == before {
+            quiet = if head() == before { quiet + 1 } else { 0 };
+            if quiet == QUIET {
                 return;
             }
             before = head();
