@@ -47,7 +47,13 @@ impl UserService for Api {
             }
         };
         if !search.is_empty() && !request.order_by.is_empty() {
-            fields.wrong("order_by", "an order was given with a search; what is found is ordered by what was found");
+            let given: String = request.order_by.chars().take(256).collect();
+            fields.wrong(
+                "order_by",
+                format!(
+                    "{given:?} was given with a search; nothing is expected: what is found is ordered by what was found"
+                ),
+            );
         }
         let state = (request.state != 0).then(|| fields.user_state("state", request.state)).flatten();
         let account = fields.done(account)?;

@@ -1,6 +1,9 @@
 //! Check and BatchCheck: from the cache where it holds, worked out otherwise. The lists of `listings` begin here too.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map},
+    sync::Arc,
+};
 
 use super::{
     MAX_BATCH,
@@ -253,13 +256,11 @@ impl Service {
                     continue;
                 }
             };
-            let key = (item.kind, item.id.as_str());
-            if !known.contains_key(&key) {
-                known.insert(key, self.answerable_at(subject, revision).await?);
-            }
-            if let Some(answerable) = known.get(&key) {
-                results.push(item.result(account, answerable));
-            }
+            let answerable = match known.entry((item.kind, item.id.as_str())) {
+                hash_map::Entry::Occupied(known) => known.into_mut(),
+                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(subject, revision).await?),
+            };
+            results.push(item.result(account, answerable));
         }
         Ok((whole_account(results)?, revision))
     }
