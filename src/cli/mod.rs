@@ -3,18 +3,40 @@
 //! [`parse`] turns arguments and variables into an [`Invocation`]; a [`ClientCommand`] then asks a server and prints
 //! the answer through [`Output`], the only place that prints. How commands end is in [`exit`]. Nothing here may use the
 //! store, the cache, the engine or the service.
+//!
+//! A noun of the API has a file with its subcommands, such as [`roles`]; what these share is in `session`.
 
+mod api_scopes;
 mod apply;
+mod catalog_diff;
+mod catalogs;
 mod check;
 mod client;
 pub mod exit;
 mod export;
 mod health;
+mod names;
 mod output;
 mod permissions;
+mod presets;
+mod role_edits;
+mod role_holders;
+mod roles;
+mod service_accounts;
+mod session;
+mod shown;
+mod team_members;
+mod teams;
 mod upload;
+mod user_edits;
+mod users;
 
-use std::{ffi::OsString, io, path::PathBuf, time::Duration};
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::NonEmptyStringValueParser, parser::ValueSource,
@@ -22,12 +44,20 @@ use clap::{
 use clap_complete::Shell;
 use serde::Serialize;
 
-use self::client::{Address, ClientSettings};
+use self::{
+    client::{Address, ClientSettings},
+    names::Account,
+    session::Session,
+    upload::Upload,
+};
 pub use self::{
     exit::{Exit, Failure},
     output::{Format, Output},
 };
-use crate::config::{Listed, Reader, ServeArgs, ServeSettings, parse_duration};
+use crate::{
+    config::{Listed, Reader, ServeArgs, ServeSettings, parse_duration},
+    proto::CheckRequest,
+};
 
 /// Answers one question for other services: may this user do this, here, now?
 #[derive(Debug, Parser)]
@@ -75,6 +105,9 @@ enum Command {
         /// The file; "-" reads standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+
+        #[command(flatten)]
+        how: apply::ApplyArgs,
     },
 
     /// Write a catalog or an account as a YAML file that can be applied again
@@ -88,16 +121,45 @@ enum Command {
         output_file: Option<PathBuf>,
     },
 
+    /// Load, show and compare the catalogs that ship with this program
+    #[command(subcommand)]
+    Presets(presets::Command),
+
+    /// Show, compare and delete catalogs: what the platform offers
+    #[command(subcommand)]
+    Catalog(CatalogCommand),
+
+    /// Show the roles of an account, keep its custom ones, and say who holds which
+    Roles(Within<roles::Command>),
+
+    /// Keep the teams of an account and who belongs to them
+    Teams(Within<teams::Command>),
+
+    /// Keep the users of an account
+    Users(Within<users::Command>),
+
+    /// Keep the service accounts of an account
+    ServiceAccounts(Within<service_accounts::Command>),
+
     /// Ask whether a user may do something
     #[command(after_help = "Exit codes: 0 allowed, 1 denied; the others are listed by `rolecall --help`")]
     Check {
-        /// The user: users/ana, or just ana
+        /// Who: users/ana, or just ana; or serviceAccounts/ci
         #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
         subject: String,
 
         /// The id of a permission, such as reports.detailed.view
-        #[arg(value_name = "PERMISSION", value_parser = NonEmptyStringValueParser::new())]
-        permission: String,
+        #[arg(
+            value_name = "PERMISSION", required_unless_present = "api_scope",
+            value_parser = NonEmptyStringValueParser::new()
+        )]
+        permission: Option<String>,
+
+        /// Ask about an API scope in place of a permission, as an API gateway does
+        #[arg(
+            long, value_name = "SCOPE", conflicts_with = "permission", value_parser = NonEmptyStringValueParser::new()
+        )]
+        api_scope: Option<String>,
 
         #[command(flatten)]
         within: AccountArgs,
@@ -105,7 +167,17 @@ enum Command {
 
     /// List everything that a user may do, and through which roles and teams
     Permissions {
-        /// The user: users/ana, or just ana
+        /// Who: users/ana, or just ana; or serviceAccounts/ci
+        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
+        subject: String,
+
+        #[command(flatten)]
+        within: AccountArgs,
+    },
+
+    /// List every API scope that a user may use, and the permissions that provide it
+    ApiScopes {
+        /// Who: users/ana, or just ana; or serviceAccounts/ci
         #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
         subject: String,
 
@@ -138,6 +210,30 @@ struct AccountArgs {
     account: OsString,
 }
 
+/// What to do within an account. The account stands before the subcommand or behind it.
+#[derive(Args, Debug)]
+struct Within<C: Subcommand> {
+    /// The account: accounts/demo, or just demo
+    #[arg(long, global = true, env = "ROLECALL_ACCOUNT", value_name = "ACCOUNT")]
+    account: Option<OsString>,
+
+    #[command(subcommand)]
+    command: C,
+}
+
+/// What to do with catalogs, on a server or without one.
+#[derive(Debug, Subcommand)]
+enum CatalogCommand {
+    #[command(flatten)]
+    Server(catalogs::Command),
+
+    /// Compare two catalogs: thing by thing, and what each managed role gains and loses
+    #[command(
+        after_help = "Exit codes: 0 they are the same, 1 they differ; the others are listed by `rolecall --help`"
+    )]
+    Diff(catalog_diff::Diff),
+}
+
 /// What a command line asks for.
 #[derive(Debug)]
 pub enum Invocation {
@@ -158,10 +254,17 @@ pub struct ClientCommand {
 
 #[derive(Debug)]
 enum Task {
-    Apply { file: PathBuf },
+    Apply { file: PathBuf, how: apply::ApplyArgs },
     Export { name: export::Name, output_file: Option<PathBuf> },
-    Check { account: String, subject: String, permission: String },
+    Presets(presets::Command),
+    Catalog(CatalogCommand),
+    Roles(Account, roles::Command),
+    Teams(Account, teams::Command),
+    Users(Account, users::Command),
+    ServiceAccounts(Account, service_accounts::Command),
+    Check(CheckRequest),
     Permissions { account: String, subject: String },
+    ApiScopes { account: String, subject: String },
     Healthcheck { service: String },
     Completion(Shell),
     Version,
@@ -183,7 +286,10 @@ where
         Ok(parsed) => parsed,
         Err(error) => return Ok(Invocation::Show(Box::new(error))),
     };
-    let own = matches.subcommand().map_or(&matches, |(_, own)| own);
+    let mut own = &matches;
+    while let Some((_, deeper)) = own.subcommand() {
+        own = deeper;
+    }
     let is_flag = |id: &str| own.value_source(id) == Some(ValueSource::CommandLine);
 
     if let Command::Serve(serve) = &cli.command {
@@ -218,13 +324,26 @@ where
 impl Command {
     fn into_task(self, reader: &mut Reader<'_>) -> Option<Task> {
         Some(match self {
-            Self::Apply { file } => Task::Apply { file },
+            Self::Apply { file, how } => Task::Apply { file, how },
             Self::Export { name, output_file } => Task::Export { name, output_file },
-            Self::Check { subject, permission, within } => {
-                Task::Check { account: within.read(reader)?, subject: user_name(&subject), permission }
-            }
+            Self::Presets(command) => Task::Presets(command),
+            Self::Catalog(command) => Task::Catalog(command),
+            Self::Roles(within) => Task::Roles(within.read(reader)?, within.command),
+            Self::Teams(within) => Task::Teams(within.read(reader)?, within.command),
+            Self::Users(within) => Task::Users(within.read(reader)?, within.command),
+            Self::ServiceAccounts(within) => Task::ServiceAccounts(within.read(reader)?, within.command),
+            Self::Check { subject, permission, api_scope, within } => Task::Check(CheckRequest {
+                account: within.read(reader)?,
+                subject: user_name(&subject),
+                permission: permission.unwrap_or_default(),
+                api_scope: api_scope.unwrap_or_default(),
+                consistency: None,
+            }),
             Self::Permissions { subject, within } => {
                 Task::Permissions { account: within.read(reader)?, subject: user_name(&subject) }
+            }
+            Self::ApiScopes { subject, within } => {
+                Task::ApiScopes { account: within.read(reader)?, subject: user_name(&subject) }
             }
             Self::Healthcheck { service } => Task::Healthcheck { service },
             Self::Completion { shell } => Task::Completion(shell),
@@ -236,12 +355,23 @@ impl Command {
 
 impl AccountArgs {
     fn read(&self, reader: &mut Reader<'_>) -> Option<String> {
-        reader.read("account", &self.account, |account| match account {
-            "" => Err("expected an account: accounts/demo, or just demo".to_owned()),
-            name if name.contains('/') => Ok(name.to_owned()),
-            id => Ok(format!("accounts/{id}")),
-        })
+        read_account(&self.account, reader)
     }
+}
+
+impl<C: Subcommand> Within<C> {
+    fn read(&self, reader: &mut Reader<'_>) -> Option<Account> {
+        // clap knows no argument that is required and may stand anywhere.
+        read_account(self.account.as_deref().unwrap_or_default(), reader).map(Account)
+    }
+}
+
+fn read_account(account: &OsStr, reader: &mut Reader<'_>) -> Option<String> {
+    reader.read("account", account, |account| match account {
+        "" => Err("expected an account: accounts/demo, or just demo, here or in ROLECALL_ACCOUNT".to_owned()),
+        name if name.contains('/') => Ok(name.to_owned()),
+        id => Ok(format!("accounts/{id}")),
+    })
 }
 
 /// The server checks the rest, as it does for every client.
@@ -295,12 +425,30 @@ impl ClientCommand {
 impl Task {
     async fn run(self, settings: &ClientSettings, output: &mut Output) -> Result<Exit, Failure> {
         match self {
-            Self::Apply { file } => apply::run(settings, &file, output).await,
+            Self::Apply { file, how } => apply(settings, &file, &how, output).await,
             Self::Export { name, output_file } => export::run(settings, &name, output_file.as_deref(), output).await,
-            Self::Check { account, subject, permission } => {
-                check::run(settings, account, subject, permission, output).await
+            Self::Presets(command) => presets::run(settings, command, output).await,
+            Self::Catalog(CatalogCommand::Diff(diff)) => diff.run(settings, output).await,
+            Self::Catalog(CatalogCommand::Server(command)) => {
+                catalogs::run(&mut Session::open(settings, output).await?, command).await
             }
+            Self::Roles(account, command) => {
+                roles::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Teams(account, command) => {
+                teams::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Users(account, command) => {
+                users::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::ServiceAccounts(account, command) => {
+                service_accounts::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Check(question) => check::run(settings, question, output).await,
             Self::Permissions { account, subject } => permissions::run(settings, account, subject, output).await,
+            Self::ApiScopes { account, subject } => {
+                api_scopes::run(&mut Session::open(settings, output).await?, &account, &subject).await
+            }
             Self::Healthcheck { service } => health::run(settings, service).await,
             Self::Completion(shell) => {
                 let mut script = Vec::new();
@@ -310,6 +458,15 @@ impl Task {
             Self::Version => print_version(settings.format, output).map(|()| Exit::Ok),
         }
     }
+}
+
+async fn apply(
+    settings: &ClientSettings,
+    file: &Path,
+    how: &apply::ApplyArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    apply::run(settings, || Upload::open(file), how, output).await
 }
 
 fn print_version(format: Format, output: &mut Output) -> Result<(), Failure> {
@@ -352,7 +509,7 @@ mod tests {
             "rolecall check users/ana reports.view --account accounts/demo",
         ] {
             match client(line).task {
-                Task::Check { account, subject, permission } => {
+                Task::Check(CheckRequest { account, subject, permission, .. }) => {
                     assert_eq!(
                         [account.as_str(), subject.as_str(), permission.as_str()],
                         ["accounts/demo", "users/ana", "reports.view"]
@@ -377,6 +534,14 @@ mod tests {
     }
 
     #[test]
+    fn the_account_stands_before_or_behind_what_to_do_with_it() {
+        for line in ["rolecall roles --account demo list", "rolecall roles list --account accounts/demo"] {
+            assert!(matches!(client(line).task, Task::Roles(account, _) if account.0 == "accounts/demo"), "{line}");
+        }
+        assert!(matches!(client("rolecall catalog diff a.yaml b.yaml").task, Task::Catalog(CatalogCommand::Diff(_))));
+    }
+
+    #[test]
     fn a_wrong_command_line_is_a_matter_of_usage() {
         for line in [
             "rolecall check ana reports.view --account demo --timeout 0s -o xml --address https://x:1",
@@ -384,6 +549,8 @@ mod tests {
             "rolecall serve --listen 0.0.0.0:50051",
             "rolecall export accounts/demo -o json",
             "rolecall permissions ana --account=",
+            "rolecall roles list",
+            "rolecall users show ana --account=",
         ] {
             assert_eq!(parsed(line).unwrap_err().exit, Exit::Usage, "{line}");
         }
@@ -394,6 +561,12 @@ mod tests {
             "rolecall export demo",
             "rolecall completion tcl",
             "rolecall check ana reports.view --account",
+            "rolecall check ana --account demo",
+            "rolecall check ana reports.view --api-scope reports:read --account demo",
+            "rolecall roles --account demo",
+            "rolecall roles create agent --account demo",
+            "rolecall teams edit support --account demo",
+            "rolecall users teams ana --add a --only b --account demo",
         ] {
             match parsed(line).unwrap() {
                 Invocation::Show(text) => assert!(text.use_stderr(), "{line}"),
