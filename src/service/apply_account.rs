@@ -3,51 +3,33 @@
 //! What the file has and the account has not is created, what differs is changed, what the file does not have is
 //! deleted; what is the same is not touched, and keeps its number and its bindings' ids.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     accounts::{existing_catalog, insert_account},
     bindings::{insert_binding, remove_binding},
-    catalogs::difference,
-    core::Service,
+    custom_roles::{insert_role, permission_number, remove_role},
     error::{ErrorReason, ServiceError},
     facts,
+    manners::Etag,
+    memberships::set_membership,
     plan::Plan,
-    roles::{insert_role, listed_permissions, offers_custom_roles, permission_number, remove_role},
+    roles::{listed_permissions, offers_custom_roles},
     teams::{insert_team, remove_team},
-    users::{insert_user, put_profile, remove_user, set_membership},
-    writer::Written,
+    users::{insert_user, put_profile, remove_user},
+    writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
     files::{AccountDefinition, Located, Problems, RoleDefinition, RoleName},
     model::{
-        AccountRecord, Holder, Key, KeyRange, Number, ProfileRecord, Record, RoleId, RoleRecord, TeamId, TeamRecord,
-        UserRecord,
+        AccountRecord, Applied, AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record, Revision, RoleId,
+        RoleRecord, TeamId, TeamRecord, UserRecord, difference,
     },
 };
-
-/// What happens to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppliedAction {
-    /// It is new.
-    Create,
-    /// Some of it changes.
-    Update,
-    /// It goes.
-    Delete,
-}
-
-/// How one thing is changed by a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// What happens to it.
-    pub action: AppliedAction,
-    /// What it is, such as `users/ana`.
-    pub subject: String,
-    /// What changes about it.
-    pub detail: String,
-}
 
 /// Why a file was not applied.
 pub(super) enum Refused {
@@ -67,34 +49,22 @@ impl From<crate::store::StoreError> for Refused {
     }
 }
 
-/// What came of applying an account file: the changes, or everything that is wrong with the file.
-pub type ApplyOutcome = Result<Written<Vec<Applied>>, Problems>;
-
-impl Service {
-    /// Makes an account equal to a definition. Cost: linear in the account and in the definition.
-    ///
-    /// # Errors
-    /// If the facts cannot be read or written. Problems of the file are an outcome, not an error.
-    pub async fn apply_account(&self, definition: AccountDefinition) -> Result<ApplyOutcome, ServiceError> {
-        let problems = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let found = std::sync::Arc::clone(&problems);
-        let written = self
-            .write("ApplyAccount", move |plan| match apply(plan, &definition) {
-                Ok(changes) => Ok(changes),
-                Err(Refused::Error(error)) => Err(error),
-                Err(Refused::Problems(problems)) => {
-                    *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problems);
-                    Err(ServiceError::new(ErrorReason::FileInvalid, "the file has problems; nothing was changed"))
-                }
-            })
-            .await;
-        let problems = problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        match (written, problems) {
-            (Ok(written), _) => Ok(Ok(written)),
-            (Err(error), Some(problems)) if error.reason == ErrorReason::FileInvalid => Ok(Err(problems)),
-            (Err(error), _) => Err(error),
+/// Makes an account equal to a definition. Refused if the account is another version than expected, or the file does not
+/// fit the catalog: then `problems` is told everything that is wrong. Cost: linear in the account and in the definition.
+#[must_use]
+pub fn apply_account(
+    definition: AccountDefinition,
+    expected: Option<Etag>,
+    problems: Arc<Mutex<Option<Problems>>>,
+) -> Write<Vec<Applied>> {
+    Write::new("ApplyAccount", move |plan| match apply(plan, &definition, expected) {
+        Ok(changes) => Ok(changes),
+        Err(Refused::Error(error)) => Err(error),
+        Err(Refused::Problems(found)) => {
+            *problems.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            Err(ServiceError::new(ErrorReason::FileInvalid, "the file has problems; nothing was changed"))
         }
-    }
+    })
 }
 
 /// A file's account while it is applied.
@@ -104,12 +74,15 @@ struct Application<'p, 'c> {
     changes: Vec<Applied>,
 }
 
-fn apply(plan: &mut Plan<'_>, file: &AccountDefinition) -> Result<Vec<Applied>, Refused> {
+fn apply(plan: &mut Plan<'_>, file: &AccountDefinition, expected: Option<Etag>) -> Result<Vec<Applied>, Refused> {
     let existing = match facts::find_account(plan, &file.id.value) {
         Ok(found) => Some(found),
         Err(error) if error.reason == ErrorReason::AccountNotFound => None,
         Err(error) => return Err(error.into()),
     };
+    // What is not there yet has no version that could be expected.
+    let none = Etag { number: Number(0), revision: Revision(0) };
+    existing.as_ref().map_or(none, facts::FoundAccount::etag).expect(expected)?;
     let mut problems = Problems::default();
     let catalog_number = facts::get_name(plan, &Key::CatalogName(file.catalog.value.clone()))?.map(|name| name.value);
     let Some(catalog_number) = catalog_number else {

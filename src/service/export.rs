@@ -91,7 +91,7 @@ fn step(
     let mut piece = String::new();
     let next = match next {
         Next::Header => {
-            let shown = account_view(&found.record, catalog);
+            let shown = account_view(found, catalog);
             piece = writer.header(&AccountDefinition {
                 id: account_id.clone().into(),
                 display_name: shown.display_name,
