@@ -95,6 +95,7 @@ pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
     Write::new("CreateRole", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
+        check_new(plan, &found, catalog, &new.id)?;
         let chosen = chosen(plan, &found, catalog, &new.contains)?;
         let record = RoleRecord {
             id: new.id.clone(),
@@ -105,7 +106,7 @@ pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
             created: plan.time,
             updated: plan.time,
         };
-        let role = create(plan, &found, catalog, record)?;
+        let role = create(plan, &found, record)?;
         give_to(plan, found.number, catalog, role, &new.holders)?;
         shown(plan, &account, &found, catalog, &new.id)
     })
@@ -117,6 +118,7 @@ pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<RoleView> {
     Write::new("DuplicateRole", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
+        check_new(plan, &found, catalog, &copy.id)?;
         let source = facts::find_role(plan, &found, catalog, &copy.source, false)?;
         let (RoleName::Catalog(_, id) | RoleName::Account(_, id)) = &copy.source;
         let facts = facts::role_of_number(plan, found.number, catalog, source, &mut |_| {})?;
@@ -139,7 +141,7 @@ pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<RoleView> {
             created: plan.time,
             updated: plan.time,
         };
-        create(plan, &found, catalog, record)?;
+        create(plan, &found, record)?;
         shown(plan, &account, &found, catalog, &copy.id)
     })
 }
@@ -245,19 +247,24 @@ pub fn delete_role(account: AccountId, id: RoleId, expected: Option<Etag>) -> Wr
     })
 }
 
-fn create(
-    plan: &mut Plan<'_>,
+/// Refuses an id that is taken, and a role that the catalog does not offer.
+fn check_new(
+    plan: &Plan<'_>,
     found: &FoundAccount,
     catalog: &CompiledCatalog,
-    record: RoleRecord,
-) -> Result<Number, ServiceError> {
+    id: &RoleId,
+) -> Result<(), ServiceError> {
     offers_custom_roles(catalog)?;
-    if plan.get(&Key::RoleName { account: found.number, id: record.id.clone() })?.is_some() {
-        return Err(ServiceError::new(
-            ErrorReason::AlreadyExists,
-            format!("the account has a custom role {:?} already", record.id.as_str()),
-        ));
+    if plan.get(&Key::RoleName { account: found.number, id: id.clone() })?.is_none() {
+        return Ok(());
     }
+    Err(ServiceError::new(
+        ErrorReason::AlreadyExists,
+        format!("the account has a custom role {:?} already", id.as_str()),
+    ))
+}
+
+fn create(plan: &mut Plan<'_>, found: &FoundAccount, record: RoleRecord) -> Result<Number, ServiceError> {
     let role = insert_role(plan, found.number, record)?;
     plan.count(found.number, 0, 1)?;
     Ok(role)
