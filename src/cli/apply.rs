@@ -98,7 +98,7 @@ pub async fn run(
         if !is_asked {
             let mut failure = failure.clone();
             failure.details = consequences;
-            return Err(failure.with_next("nothing was changed; to drop it all the same: --allow-drops --yes"));
+            return Err(failure.with_next("to drop it all the same: --allow-drops --yes"));
         }
         confirm(consequences, output)?;
         attempt = self::attempt(settings, open()?, write.mode(), true, output).await?;

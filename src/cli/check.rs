@@ -66,10 +66,13 @@ fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output
             "to see the features of the account: rolecall export {account}; its catalog says which one the permission \
              belongs to"
         )),
-        Ok(DecisionReason::ApiScopeLeftOut) => output.line(&format!(
-            "to see its roles: rolecall users show {subject} --account {account}; then what they leave out: rolecall \
-             roles show"
-        )),
+        Ok(DecisionReason::ApiScopeLeftOut) => {
+            let noun = if subject.starts_with("users/") { "users" } else { "service-accounts" };
+            output.line(&format!(
+                "to see its roles: rolecall {noun} show {subject} --account {account}; then what each leaves out: \
+                 rolecall roles show"
+            ))
+        }
         _ => Ok(()),
     }
 }

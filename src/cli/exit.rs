@@ -166,7 +166,7 @@ fn exit_of(code: Code) -> Exit {
 /// What to do about what people run into most. The other reasons say it themselves.
 fn by_reason(reason: &str) -> Option<&'static str> {
     match reason {
-        "ROLE_INHERITED" => Some("to have the user leave those teams: rolecall roles take ... --leave-teams"),
+        "ROLE_INHERITED" => Some("to have the user leave those teams, repeat it with --leave-teams"),
         "ROLE_NOT_FOUND" => Some("to see the roles: rolecall roles list; a custom one is written custom/ID"),
         "PERMISSION_NOT_FOUND" | "SECTION_NOT_FOUND" | "API_SCOPE_NOT_FOUND" | "FEATURE_NOT_FOUND" => {
             Some("to see what there is: rolecall catalog show CATALOG")

@@ -338,7 +338,7 @@ impl Delete {
                 },
             )
             .await?;
-        let sentence = format!("deleted {role}; {} lost it", held(answer.holder_counts));
+        let sentence = format!("deleted {role}, which {} held", held(answer.holder_counts));
         session.done(&self.risky.write, &sentence, &Shown(&answer))
     }
 }

@@ -73,7 +73,7 @@ impl Give {
     pub async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let holders = self.holders.iter().map(|holder| account.holder(holder)).collect::<Result<Vec<_>, _>>()?;
         let role = account.role(&session.client, &self.role).await?;
-        let sentence = format!("{} held by {}", role_of(&role), holders.join(", "));
+        let sentence = format!("{} is held by {}", role_of(&role), holders.join(", "));
         let binding = |holder| RoleBinding { holder, role: role.clone(), ..RoleBinding::default() };
         let Mode { validate_only, request_id } = self.write.mode();
         let request = BatchCreateRoleBindingsRequest {

@@ -135,7 +135,7 @@ async fn list(
     .await?;
     let list = Listing { name: "roles", items: &roles, consistency_token: &token };
     let header = ["ROLE", "NAME", "KIND", "USERS", "DIRECTLY", "PERMISSIONS", "API SCOPES"];
-    session.list(&list, &header, row, "no role is like that")
+    session.list(&list, &header, row, "no role found")
 }
 
 fn row(role: &Role) -> Vec<Vec<String>> {

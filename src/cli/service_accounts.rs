@@ -157,7 +157,7 @@ async fn list(session: &mut Session<'_>, account: &Account, search: String) -> R
         vec![cell(id_of(&found.name)), cell(&found.display_name), cell(state_of(found)), cell(&found.description)]
     };
     let list = Listing { name: "service_accounts", items: &found, consistency_token: &token };
-    session.list(&list, &["SERVICE ACCOUNT", "NAME", "STATE", "DESCRIPTION"], row, "no service account is like that")
+    session.list(&list, &["SERVICE ACCOUNT", "NAME", "STATE", "DESCRIPTION"], row, "no service account found")
 }
 
 fn state_of(service_account: &ServiceAccount) -> &'static str {

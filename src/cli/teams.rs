@@ -150,7 +150,7 @@ async fn list(session: &mut Session<'_>, account: &Account, search: String) -> R
         vec![cell(id_of(&team.name)), cell(&team.display_name), cell(team.member_count), cell(&team.description)]
     };
     let list = Listing { name: "teams", items: &teams, consistency_token: &token };
-    session.list(&list, &["TEAM", "NAME", "MEMBERS", "DESCRIPTION"], row, "no team is like that")
+    session.list(&list, &["TEAM", "NAME", "MEMBERS", "DESCRIPTION"], row, "no team found")
 }
 
 async fn show(session: &mut Session<'_>, name: String, account: &Account) -> Result<Exit, Failure> {

@@ -135,7 +135,7 @@ async fn list(
     })
     .await?;
     let list = Listing { name: "users", items: &users, consistency_token: &token };
-    session.list(&list, &["USER", "NAME", "USERNAME", "EMAIL", "STATE", "LAST SIGN-IN"], row, "no user is like that")
+    session.list(&list, &["USER", "NAME", "USERNAME", "EMAIL", "STATE", "LAST SIGN-IN"], row, "no user found")
 }
 
 fn row(user: &User) -> Vec<Vec<String>> {
@@ -186,7 +186,7 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
         ("Teams", listed(&teams, id_of)),
         ("API scopes", scopes.items.len().to_string()),
         ("Last sign-in", moment(user.last_sign_in_time.as_ref())),
-        ("Invited or created", moment(user.create_time.as_ref())),
+        ("Created", moment(user.create_time.as_ref())),
     ])?;
     if roles.is_empty() {
         return session.output.line("the user holds no role").map(|()| Exit::Ok);

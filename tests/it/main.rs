@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod administration;
 mod cli;
 mod commands;
 mod crash;
