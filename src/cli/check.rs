@@ -23,15 +23,8 @@ struct Answer {
 ///
 /// # Errors
 /// What the server says against the question, or that it cannot be asked.
-pub async fn run(
-    settings: &ClientSettings,
-    account: String,
-    subject: String,
-    permission: String,
-    output: &mut Output,
-) -> Result<Exit, Failure> {
+pub async fn run(settings: &ClientSettings, question: CheckRequest, output: &mut Output) -> Result<Exit, Failure> {
     let client = Client::connect(settings).await?;
-    let question = CheckRequest { account, subject, permission, consistency: None, ..Default::default() };
     let answer = client.answer(client.authorization().check(client.request(question.clone()))).await?;
     print(settings.format, &question, &answer, output)?;
     Ok(if is_allowed(&answer) { Exit::Ok } else { Exit::No })
@@ -57,9 +50,14 @@ fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output
     let word = output.colored(if is_allowed { "ALLOW" } else { "DENY" }, is_allowed);
     output.write(format!("{word}  {reason}\n").as_bytes())?;
 
-    let CheckRequest { account, subject, permission, .. } = question;
+    let CheckRequest { account, subject, permission, api_scope, .. } = question;
     let may = if is_allowed { "may" } else { "may not" };
-    output.line(&format!("{subject} {may} {permission} in {account}: {}", explain(answer.reason)))?;
+    if api_scope.is_empty() {
+        output.line(&format!("{subject} {may} {permission} in {account}: {}", explain(answer.reason)))?;
+    } else {
+        let why = explain_api_scope(answer.reason);
+        output.line(&format!("{subject} {may} use the API scope {api_scope} in {account}: {why}"))?;
+    }
     match DecisionReason::try_from(answer.reason) {
         Ok(DecisionReason::NoRoleGrants) => {
             output.line(&format!("to see what its roles give: rolecall permissions {subject} --account {account}"))
@@ -68,6 +66,13 @@ fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output
             "to see the features of the account: rolecall export {account}; its catalog says which one the permission \
              belongs to"
         )),
+        Ok(DecisionReason::ApiScopeLeftOut) => {
+            let noun = if subject.starts_with("users/") { "users" } else { "service-accounts" };
+            output.line(&format!(
+                "to see its roles: rolecall {noun} show {subject} --account {account}; then what each leaves out: \
+                 rolecall roles show"
+            ))
+        }
         _ => Ok(()),
     }
 }
@@ -82,8 +87,8 @@ pub fn explain(reason: i32) -> &'static str {
     match DecisionReason::try_from(reason) {
         Ok(DecisionReason::Allowed) => "one of its roles contains the permission",
         Ok(DecisionReason::AccountSuspended) => "the account is suspended, so nobody in it may do anything",
-        Ok(DecisionReason::SubjectUnknown) => "the account has no such user",
-        Ok(DecisionReason::SubjectNotActive) => "the user is invited or suspended, not active",
+        Ok(DecisionReason::SubjectUnknown) => "the account has no such user or service account",
+        Ok(DecisionReason::SubjectNotActive) => "it is invited or suspended, not active",
         Ok(DecisionReason::NoRoleGrants) => {
             "none of its roles, held directly or through a team, contains the permission"
         }
@@ -95,6 +100,18 @@ pub fn explain(reason: i32) -> &'static str {
         }
         Ok(DecisionReason::Unspecified) => "the server gave no reason",
         Err(_) => "the server gave a reason that this version does not know",
+    }
+}
+
+/// The same for a question about an API scope.
+fn explain_api_scope(reason: i32) -> &'static str {
+    match DecisionReason::try_from(reason) {
+        Ok(DecisionReason::Allowed) => "one of its permissions provides it",
+        Ok(DecisionReason::NoRoleGrants) => "no permission of its roles, held directly or through a team, provides it",
+        Ok(DecisionReason::FeatureNotEntitled) => {
+            "a role contains a permission that provides it, but the account is not entitled to the feature of the permission"
+        }
+        _ => explain(reason),
     }
 }
 
@@ -133,6 +150,24 @@ mod tests {
     fn a_denial_that_can_be_mended_says_where_to_look() {
         assert!(printed(Format::Table, 2, 5).contains("rolecall permissions users/ana --account accounts/demo"));
         assert!(printed(Format::Table, 2, 6).contains("rolecall export accounts/demo"));
+    }
+
+    #[test]
+    fn an_api_scope_is_used_and_a_permission_is_not() {
+        let question = CheckRequest {
+            account: "accounts/demo".to_owned(),
+            subject: "serviceAccounts/ci".to_owned(),
+            api_scope: "reports:read".to_owned(),
+            ..Default::default()
+        };
+        let answer = CheckResponse { decision: 2, reason: 7, consistency_token: "t".to_owned() };
+        let (mut output, page, _) = pages();
+        print(Format::Table, &question, &answer, &mut output).unwrap();
+        let text = page.text();
+        assert!(
+            text.starts_with("DENY  API_SCOPE_LEFT_OUT\nserviceAccounts/ci may not use the API scope reports:read"),
+            "{text}"
+        );
     }
 
     #[test]

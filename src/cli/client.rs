@@ -5,6 +5,7 @@
 
 use std::{error::Error as _, future::Future, time::Duration};
 
+use futures_util::future::LocalBoxFuture;
 use http::{Uri, uri::Scheme};
 use tonic::{
     Code, Request, Response, Status,
@@ -17,7 +18,9 @@ use super::{
 };
 use crate::proto::{
     account_service_client::AccountServiceClient, authorization_service_client::AuthorizationServiceClient,
-    catalog_service_client::CatalogServiceClient,
+    catalog_service_client::CatalogServiceClient, role_binding_service_client::RoleBindingServiceClient,
+    role_service_client::RoleServiceClient, service_account_service_client::ServiceAccountServiceClient,
+    team_service_client::TeamServiceClient, user_service_client::UserServiceClient,
 };
 
 const UNARY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,6 +115,31 @@ impl Client {
         AccountServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
+    /// Keeps the roles of an account.
+    pub fn roles(&self) -> RoleServiceClient<Channel> {
+        RoleServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Says who holds which role.
+    pub fn bindings(&self) -> RoleBindingServiceClient<Channel> {
+        RoleBindingServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the teams of an account.
+    pub fn teams(&self) -> TeamServiceClient<Channel> {
+        TeamServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the users of an account.
+    pub fn users(&self) -> UserServiceClient<Channel> {
+        UserServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the service accounts of an account.
+    pub fn service_accounts(&self) -> ServiceAccountServiceClient<Channel> {
+        ServiceAccountServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
     /// A request that tells the server how long the client will wait.
     pub fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
@@ -119,20 +147,23 @@ impl Client {
         request
     }
 
-    /// Waits for the one answer of a call.
+    /// Waits for the one answer of a call. Boxed, because every handler would else carry the whole call in itself.
     ///
     /// # Errors
     /// What the server says, or that it says nothing in time.
-    pub async fn answer<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Failure> {
+    pub fn answer<'a, T: 'a>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>> + 'a,
+    ) -> LocalBoxFuture<'a, Result<T, Failure>> {
         let limit = self.timeout.unwrap_or(UNARY_TIMEOUT);
-        let answered = async {
+        let answered = async move {
             call.await.map(Response::into_inner).map_err(|status| {
                 // The transport keeps the same time, and may be the first to notice.
                 let is_late = status.code() == Code::Cancelled && status.source().is_some();
                 if is_late { late(limit) } else { status.into() }
             })
         };
-        within(limit, answered).await
+        Box::pin(within(limit, answered))
     }
 
     /// Waits for a whole stream, for as long as it takes if no other limit was asked for.

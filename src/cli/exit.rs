@@ -14,16 +14,16 @@ use crate::config::BadSettings;
 /// The part of the help that documents the exit codes.
 pub const EXIT_CODES: &str = "\
 Exit codes:
-   0  done; check: allowed; healthcheck: serving
-   1  check: denied; healthcheck: not serving, or no answer
-  64  the command line or a setting is wrong
+   0  done; check: allowed; healthcheck: serving; catalog diff: they are the same
+   1  check: denied; healthcheck: not serving, or no answer; catalog diff: they differ; a question was answered with no
+  64  the command line or a setting is wrong; something has to be confirmed, and no terminal is there to ask on
   65  the data is wrong: a problem in a file, an invalid argument
   66  a file cannot be read
   67  something named does not exist
   69  the server cannot be reached, does not answer in time, or has no room
   70  something went wrong inside the server or this command
   73  the output cannot be written
-  75  it conflicts with what is there
+  75  it conflicts with what is there, such as a change that somebody else made first
   77  the server does not permit it";
 
 const NO_SERVER: &str = "is the server running? start it with `rolecall serve`, or name another with --address";
@@ -111,7 +111,11 @@ impl From<Status> for Failure {
         // A detail that cannot be decoded must not hide the error that it belongs to.
         let details = status.check_error_details().unwrap_or_default();
         for violation in details.bad_request().into_iter().flat_map(|request| &request.field_violations) {
-            failure.details.push(format!("{}: {}", violation.field, violation.description));
+            let line = format!("{}: {}", violation.field, violation.description);
+            // One field that is wrong is the whole message already.
+            if line != failure.message {
+                failure.details.push(line);
+            }
         }
         for violation in details.precondition_failure().into_iter().flat_map(|failure| &failure.violations) {
             failure.details.push(format!("{}: {}", violation.subject, violation.description));
@@ -131,7 +135,8 @@ impl From<Status> for Failure {
             failure.exit = Exit::Unavailable;
             Some(NO_GRPC.to_owned())
         } else {
-            next_step(status.code()).map(str::to_owned)
+            let reason = details.error_info().map_or("", |info| info.reason.as_str());
+            by_reason(reason).or_else(|| next_step(status.code())).map(str::to_owned)
         };
         failure
     }
@@ -158,10 +163,29 @@ fn exit_of(code: Code) -> Exit {
     }
 }
 
+/// What to do about what people run into most. The other reasons say it themselves.
+fn by_reason(reason: &str) -> Option<&'static str> {
+    match reason {
+        "ROLE_INHERITED" => Some("to have the user leave those teams, repeat it with --leave-teams"),
+        "ROLE_NOT_FOUND" => Some("to see the roles: rolecall roles list; a custom one is written custom/ID"),
+        "PERMISSION_NOT_FOUND" | "SECTION_NOT_FOUND" | "API_SCOPE_NOT_FOUND" | "FEATURE_NOT_FOUND" => {
+            Some("to see what there is: rolecall catalog show CATALOG")
+        }
+        "USER_NOT_FOUND" => Some("to see the users: rolecall users list"),
+        "SERVICE_ACCOUNT_NOT_FOUND" => Some("to see them: rolecall service-accounts list"),
+        "TEAM_NOT_FOUND" => Some("to see the teams: rolecall teams list"),
+        "CATALOG_NOT_FOUND" => {
+            Some("to see the catalogs: rolecall catalog list; a preset: rolecall presets apply NAME")
+        }
+        _ => None,
+    }
+}
+
 fn next_step(code: Code) -> Option<&'static str> {
     match code {
         Code::Unavailable => Some(NO_SERVER),
         Code::DeadlineExceeded | Code::Cancelled => Some("give it longer with --timeout, or see the server's log"),
+        Code::Aborted => Some("somebody else was faster: look at it again, and repeat the command"),
         Code::ResourceExhausted => Some("ask for less at once, or try again later"),
         Code::Unimplemented => Some("is the server older than this command? compare `rolecall version`"),
         Code::Unknown | Code::Internal | Code::DataLoss => Some("see the server's log"),

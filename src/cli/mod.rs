@@ -3,140 +3,62 @@
 //! [`parse`] turns arguments and variables into an [`Invocation`]; a [`ClientCommand`] then asks a server and prints
 //! the answer through [`Output`], the only place that prints. How commands end is in [`exit`]. Nothing here may use the
 //! store, the cache, the engine or the service.
+//!
+//! What clap reads is in `command_line`. A noun of the API has a file with its subcommands, such as `roles`; what these
+//! share is in `session`.
 
+mod api_scopes;
 mod apply;
+mod catalog_diff;
+mod catalogs;
 mod check;
 mod client;
+mod command_line;
 pub mod exit;
 mod export;
 mod health;
+mod names;
 mod output;
 mod permissions;
+mod presets;
+mod role_edits;
+mod role_holders;
+mod roles;
+mod service_accounts;
+mod session;
+mod shown;
+mod team_members;
+mod teams;
 mod upload;
+mod user_edits;
+mod users;
 
-use std::{ffi::OsString, io, path::PathBuf, time::Duration};
-
-use clap::{
-    Args, CommandFactory, FromArgMatches, Parser, Subcommand, builder::NonEmptyStringValueParser, parser::ValueSource,
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
 };
+
+use clap::{CommandFactory, FromArgMatches, Subcommand, parser::ValueSource};
 use clap_complete::Shell;
 use serde::Serialize;
 
-use self::client::{Address, ClientSettings};
+use self::{
+    client::{Address, ClientSettings},
+    command_line::{AccountArgs, CatalogCommand, Cli, Command, Within},
+    names::Account,
+    session::Session,
+    upload::Upload,
+};
 pub use self::{
     exit::{Exit, Failure},
     output::{Format, Output},
 };
-use crate::config::{Listed, Reader, ServeArgs, ServeSettings, parse_duration};
-
-/// Answers one question for other services: may this user do this, here, now?
-#[derive(Debug, Parser)]
-#[command(name = "rolecall", version, after_help = exit::EXIT_CODES, arg_required_else_help = true)]
-struct Cli {
-    #[command(flatten)]
-    client: ClientArgs,
-
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Asking a server")]
-struct ClientArgs {
-    /// The server to ask: http://HOST:PORT or unix:PATH
-    #[arg(
-        long,
-        global = true,
-        env = "ROLECALL_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "http://127.0.0.1:50051"
-    )]
-    address: OsString,
-
-    /// How long connecting may take, and each call [default: 5s; apply and export: as long as they take]
-    #[arg(long, global = true, env = "ROLECALL_TIMEOUT", value_name = "DURATION")]
-    timeout: Option<OsString>,
-
-    /// How to print answers; tables are plain text if no terminal shows them
-    #[arg(
-        short, long, global = true, env = "ROLECALL_OUTPUT", value_name = "FORMAT", default_value = "table",
-        value_parser = Listed(&["table", "json", "yaml"])
-    )]
-    output: OsString,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the server
-    Serve(Box<ServeArgs>),
-
-    /// Make a catalog or an account equal to a YAML or JSON file; what the file does not have is deleted
-    Apply {
-        /// The file; "-" reads standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-
-    /// Write a catalog or an account as a YAML file that can be applied again
-    Export {
-        /// catalogs/ID or accounts/ID
-        #[arg(value_name = "NAME", value_parser = export::Name::parse)]
-        name: export::Name,
-
-        /// Write to this file instead of standard output; it is replaced only once all has come
-        #[arg(long, value_name = "FILE")]
-        output_file: Option<PathBuf>,
-    },
-
-    /// Ask whether a user may do something
-    #[command(after_help = "Exit codes: 0 allowed, 1 denied; the others are listed by `rolecall --help`")]
-    Check {
-        /// The user: users/ana, or just ana
-        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
-        subject: String,
-
-        /// The id of a permission, such as reports.detailed.view
-        #[arg(value_name = "PERMISSION", value_parser = NonEmptyStringValueParser::new())]
-        permission: String,
-
-        #[command(flatten)]
-        within: AccountArgs,
-    },
-
-    /// List everything that a user may do, and through which roles and teams
-    Permissions {
-        /// The user: users/ana, or just ana
-        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
-        subject: String,
-
-        #[command(flatten)]
-        within: AccountArgs,
-    },
-
-    /// Exit with 0 if the server is serving, with 1 if not; prints nothing unless it fails
-    Healthcheck {
-        /// Ask about one gRPC service, such as rolecall.v1.AuthorizationService
-        #[arg(long, value_name = "NAME", default_value = "")]
-        service: String,
-    },
-
-    /// Print a completion script for a shell
-    Completion {
-        /// The shell
-        #[arg(value_enum, value_name = "SHELL")]
-        shell: Shell,
-    },
-
-    /// Print the version
-    Version,
-}
-
-#[derive(Args, Debug)]
-struct AccountArgs {
-    /// The account: accounts/demo, or just demo
-    #[arg(long, env = "ROLECALL_ACCOUNT", value_name = "ACCOUNT")]
-    account: OsString,
-}
+use crate::{
+    config::{Reader, ServeSettings, parse_duration},
+    proto::CheckRequest,
+};
 
 /// What a command line asks for.
 #[derive(Debug)]
@@ -158,10 +80,17 @@ pub struct ClientCommand {
 
 #[derive(Debug)]
 enum Task {
-    Apply { file: PathBuf },
+    Apply { file: PathBuf, how: apply::ApplyArgs },
     Export { name: export::Name, output_file: Option<PathBuf> },
-    Check { account: String, subject: String, permission: String },
+    Presets(presets::Command),
+    Catalog(CatalogCommand),
+    Roles(Account, roles::Command),
+    Teams(Account, teams::Command),
+    Users(Account, users::Command),
+    ServiceAccounts(Account, service_accounts::Command),
+    Check(CheckRequest),
     Permissions { account: String, subject: String },
+    ApiScopes { account: String, subject: String },
     Healthcheck { service: String },
     Completion(Shell),
     Version,
@@ -183,7 +112,10 @@ where
         Ok(parsed) => parsed,
         Err(error) => return Ok(Invocation::Show(Box::new(error))),
     };
-    let own = matches.subcommand().map_or(&matches, |(_, own)| own);
+    let mut own = &matches;
+    while let Some((_, deeper)) = own.subcommand() {
+        own = deeper;
+    }
     let is_flag = |id: &str| own.value_source(id) == Some(ValueSource::CommandLine);
 
     if let Command::Serve(serve) = &cli.command {
@@ -218,13 +150,26 @@ where
 impl Command {
     fn into_task(self, reader: &mut Reader<'_>) -> Option<Task> {
         Some(match self {
-            Self::Apply { file } => Task::Apply { file },
+            Self::Apply { file, how } => Task::Apply { file, how },
             Self::Export { name, output_file } => Task::Export { name, output_file },
-            Self::Check { subject, permission, within } => {
-                Task::Check { account: within.read(reader)?, subject: user_name(&subject), permission }
-            }
+            Self::Presets(command) => Task::Presets(command),
+            Self::Catalog(command) => Task::Catalog(command),
+            Self::Roles(within) => Task::Roles(within.read(reader)?, within.command),
+            Self::Teams(within) => Task::Teams(within.read(reader)?, within.command),
+            Self::Users(within) => Task::Users(within.read(reader)?, within.command),
+            Self::ServiceAccounts(within) => Task::ServiceAccounts(within.read(reader)?, within.command),
+            Self::Check { subject, permission, api_scope, within } => Task::Check(CheckRequest {
+                account: within.read(reader)?,
+                subject: user_name(&subject),
+                permission: permission.unwrap_or_default(),
+                api_scope: api_scope.unwrap_or_default(),
+                consistency: None,
+            }),
             Self::Permissions { subject, within } => {
                 Task::Permissions { account: within.read(reader)?, subject: user_name(&subject) }
+            }
+            Self::ApiScopes { subject, within } => {
+                Task::ApiScopes { account: within.read(reader)?, subject: user_name(&subject) }
             }
             Self::Healthcheck { service } => Task::Healthcheck { service },
             Self::Completion { shell } => Task::Completion(shell),
@@ -236,12 +181,23 @@ impl Command {
 
 impl AccountArgs {
     fn read(&self, reader: &mut Reader<'_>) -> Option<String> {
-        reader.read("account", &self.account, |account| match account {
-            "" => Err("expected an account: accounts/demo, or just demo".to_owned()),
-            name if name.contains('/') => Ok(name.to_owned()),
-            id => Ok(format!("accounts/{id}")),
-        })
+        read_account(&self.account, reader)
     }
+}
+
+impl<C: Subcommand> Within<C> {
+    fn read(&self, reader: &mut Reader<'_>) -> Option<Account> {
+        // clap knows no argument that is required and may stand anywhere.
+        read_account(self.account.as_deref().unwrap_or_default(), reader).map(Account)
+    }
+}
+
+fn read_account(account: &OsStr, reader: &mut Reader<'_>) -> Option<String> {
+    reader.read("account", account, |account| match account {
+        "" => Err("expected an account: accounts/demo, or just demo, here or in ROLECALL_ACCOUNT".to_owned()),
+        name if name.contains('/') => Ok(name.to_owned()),
+        id => Ok(format!("accounts/{id}")),
+    })
 }
 
 /// The server checks the rest, as it does for every client.
@@ -295,12 +251,30 @@ impl ClientCommand {
 impl Task {
     async fn run(self, settings: &ClientSettings, output: &mut Output) -> Result<Exit, Failure> {
         match self {
-            Self::Apply { file } => apply::run(settings, &file, output).await,
+            Self::Apply { file, how } => apply(settings, &file, &how, output).await,
             Self::Export { name, output_file } => export::run(settings, &name, output_file.as_deref(), output).await,
-            Self::Check { account, subject, permission } => {
-                check::run(settings, account, subject, permission, output).await
+            Self::Presets(command) => presets::run(settings, command, output).await,
+            Self::Catalog(CatalogCommand::Diff(diff)) => diff.run(settings, output).await,
+            Self::Catalog(CatalogCommand::Server(command)) => {
+                catalogs::run(&mut Session::open(settings, output).await?, command).await
             }
+            Self::Roles(account, command) => {
+                roles::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Teams(account, command) => {
+                teams::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Users(account, command) => {
+                users::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::ServiceAccounts(account, command) => {
+                service_accounts::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Check(question) => check::run(settings, question, output).await,
             Self::Permissions { account, subject } => permissions::run(settings, account, subject, output).await,
+            Self::ApiScopes { account, subject } => {
+                api_scopes::run(&mut Session::open(settings, output).await?, &account, &subject).await
+            }
             Self::Healthcheck { service } => health::run(settings, service).await,
             Self::Completion(shell) => {
                 let mut script = Vec::new();
@@ -310,6 +284,15 @@ impl Task {
             Self::Version => print_version(settings.format, output).map(|()| Exit::Ok),
         }
     }
+}
+
+async fn apply(
+    settings: &ClientSettings,
+    file: &Path,
+    how: &apply::ApplyArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    apply::run(settings, || Upload::open(file), how, output).await
 }
 
 fn print_version(format: Format, output: &mut Output) -> Result<(), Failure> {
@@ -352,7 +335,7 @@ mod tests {
             "rolecall check users/ana reports.view --account accounts/demo",
         ] {
             match client(line).task {
-                Task::Check { account, subject, permission } => {
+                Task::Check(CheckRequest { account, subject, permission, .. }) => {
                     assert_eq!(
                         [account.as_str(), subject.as_str(), permission.as_str()],
                         ["accounts/demo", "users/ana", "reports.view"]
@@ -377,6 +360,14 @@ mod tests {
     }
 
     #[test]
+    fn the_account_stands_before_or_behind_what_to_do_with_it() {
+        for line in ["rolecall roles --account demo list", "rolecall roles list --account accounts/demo"] {
+            assert!(matches!(client(line).task, Task::Roles(account, _) if account.0 == "accounts/demo"), "{line}");
+        }
+        assert!(matches!(client("rolecall catalog diff a.yaml b.yaml").task, Task::Catalog(CatalogCommand::Diff(_))));
+    }
+
+    #[test]
     fn a_wrong_command_line_is_a_matter_of_usage() {
         for line in [
             "rolecall check ana reports.view --account demo --timeout 0s -o xml --address https://x:1",
@@ -384,6 +375,8 @@ mod tests {
             "rolecall serve --listen 0.0.0.0:50051",
             "rolecall export accounts/demo -o json",
             "rolecall permissions ana --account=",
+            "rolecall roles list",
+            "rolecall users show ana --account=",
         ] {
             assert_eq!(parsed(line).unwrap_err().exit, Exit::Usage, "{line}");
         }
@@ -394,6 +387,12 @@ mod tests {
             "rolecall export demo",
             "rolecall completion tcl",
             "rolecall check ana reports.view --account",
+            "rolecall check ana --account demo",
+            "rolecall check ana reports.view --api-scope reports:read --account demo",
+            "rolecall roles --account demo",
+            "rolecall roles create agent --account demo",
+            "rolecall teams edit support --account demo",
+            "rolecall users teams ana --add a --only b --account demo",
         ] {
             match parsed(line).unwrap() {
                 Invocation::Show(text) => assert!(text.use_stderr(), "{line}"),

@@ -89,6 +89,20 @@ impl Output {
         self.write(table.as_bytes())
     }
 
+    /// Writes what is known about one thing, each under its label. What is empty is left out.
+    ///
+    /// # Errors
+    /// As [`Output::write`].
+    pub fn fields(&mut self, fields: &[(&str, String)]) -> Result<(), Failure> {
+        let fields = fields.iter().filter(|(_, value)| !value.is_empty());
+        let width = fields.clone().map(|(label, _)| label.chars().count()).max().unwrap_or_default() + 1;
+        for (label, value) in fields {
+            let label = format!("{label}:");
+            self.line(&format!("{label:width$}  {}", value.replace('\n', " ")))?;
+        }
+        Ok(())
+    }
+
     /// Writes a value for programs.
     ///
     /// # Errors
@@ -117,6 +131,12 @@ impl Output {
     /// Writes a line to standard error. Nobody can be told if that fails.
     pub fn complain(&mut self, line: &str) {
         let _ = self.err.write_all((printable(line) + "\n").as_bytes());
+    }
+
+    /// Writes a question to standard error; the answer comes on the same line.
+    pub fn prompt(&mut self, question: &str) {
+        let _ = self.err.write_all(printable(question).as_bytes());
+        let _ = self.err.flush();
     }
 
     /// Tells why the command failed.

@@ -8,6 +8,8 @@ use super::{
     Exit, Failure, Format, Output,
     check::{explain, reason_name},
     client::{Client, ClientSettings},
+    names::{id_of, role_of},
+    session::{Page, gather},
 };
 use crate::proto::{DecisionReason, EffectivePermission, GrantPath, ListPermissionsRequest};
 
@@ -46,21 +48,17 @@ pub async fn run(
     output: &mut Output,
 ) -> Result<Exit, Failure> {
     let client = Client::connect(settings).await?;
-    let mut permissions = Vec::new();
-    let mut request = ListPermissionsRequest { account, subject, ..ListPermissionsRequest::default() };
-    let last = loop {
-        let call = client.request(request.clone());
-        let mut page = client.answer(client.authorization().list_permissions(call)).await?;
-        permissions.append(&mut page.permissions);
-        if page.next_page_token.is_empty() {
-            break page;
-        }
-        if page.next_page_token == request.page_token {
-            return Err(Failure::new(Exit::Internal, "the server gives the same page again and again"));
-        }
-        request.page_token = page.next_page_token;
-    };
-    print(settings.format, &request, &permissions, last.subject_reason, last.consistency_token, output)?;
+    let request = ListPermissionsRequest { account, subject, ..ListPermissionsRequest::default() };
+    let mut subject_reason = 0;
+    let (permissions, token) = gather(async |page_token| {
+        let call = client.request(ListPermissionsRequest { page_token, ..request.clone() });
+        let answer = client.answer(client.authorization().list_permissions(call)).await?;
+        subject_reason = answer.subject_reason;
+        let (next_page_token, consistency_token) = (answer.next_page_token, answer.consistency_token);
+        Ok(Page { items: answer.permissions, next_page_token, consistency_token })
+    })
+    .await?;
+    print(settings.format, &request, &permissions, subject_reason, token, output)?;
     Ok(Exit::Ok)
 }
 
@@ -115,10 +113,8 @@ fn row(permission: &EffectivePermission) -> Vec<Vec<String>> {
 
 /// A path as short as account files write it: `manager`, `custom/auditor [support]`.
 fn through(path: &GrantPath) -> String {
-    let id = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let kind = if path.role.starts_with("accounts/") { "custom/" } else { "" };
-    let role = format!("{kind}{}", id(&path.role));
-    if path.team.is_empty() { role } else { format!("{role} [{}]", id(&path.team)) }
+    let role = role_of(&path.role);
+    if path.team.is_empty() { role } else { format!("{role} [{}]", id_of(&path.team)) }
 }
 
 #[cfg(test)]

@@ -53,7 +53,11 @@ impl Upload {
         Self::new(label, Box::new(file), bytes)
     }
 
-    fn new(label: String, mut content: Box<dyn Read + Send>, bytes: u64) -> Result<Self, Failure> {
+    /// A file that is already open. `bytes` is how large it is, as far as that is known.
+    ///
+    /// # Errors
+    /// As [`Upload::open`].
+    pub fn new(label: String, mut content: Box<dyn Read + Send>, bytes: u64) -> Result<Self, Failure> {
         let mut head = Vec::new();
         content.by_ref().take(HEAD_BYTES).read_to_end(&mut head).map_err(|error| unreadable(&label, &error))?;
         let kind = kind_of(&head).ok_or_else(|| {

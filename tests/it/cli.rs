@@ -16,44 +16,44 @@ use tempfile::TempDir;
 
 use crate::process::{Ended, Process, program, rolecall, run};
 
-struct Session {
+pub struct Session {
     _server: Process,
-    address: String,
+    pub address: String,
     files: TempDir,
     _data: TempDir,
 }
 
 impl Session {
     /// A server with nothing in it.
-    fn start() -> Self {
+    pub fn start() -> Self {
         let data = TempDir::new().unwrap();
         let server = Process::start(data.path(), &[]);
         Self { address: server.address(), _server: server, files: TempDir::new().unwrap(), _data: data }
     }
 
     /// A server with the preset and its account.
-    fn with_preset() -> Self {
+    pub fn with_preset() -> Self {
         let session = Self::start();
         session.apply("catalog.yaml", INFOBIP_CLASSIC.catalog).expect(0);
         session.apply("account.yaml", INFOBIP_CLASSIC.account).expect(0);
         session
     }
 
-    fn file(&self, name: &str, content: &str) -> PathBuf {
+    pub fn file(&self, name: &str, content: &str) -> PathBuf {
         let path = self.files.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub fn run(&self, arguments: &[&str]) -> Ended {
         run(rolecall().args(arguments).args(["--address", &self.address]))
     }
 
-    fn apply(&self, name: &str, content: &str) -> Ended {
+    pub fn apply(&self, name: &str, content: &str) -> Ended {
         run(rolecall().arg("apply").arg(self.file(name, content)).args(["--address", &self.address]))
     }
 
-    fn export(&self, name: &str) -> String {
+    pub fn export(&self, name: &str) -> String {
         self.run(&["export", name]).expect(0)
     }
 }

@@ -31,7 +31,7 @@ const TABLE: &[Row] = &[
     ),
     Row(
         "cli",
-        "config files proto",
+        "config files model presets proto",
         "clap clap_complete comfy_table futures_util http indicatif serde serde_json serde_saphyr tempfile tokio \
          tokio_stream tonic tonic_health tonic_types",
     ),

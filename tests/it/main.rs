@@ -9,6 +9,7 @@
     missing_docs
 )]
 
+mod administration;
 mod api_changes;
 mod bad_input;
 mod cli;
