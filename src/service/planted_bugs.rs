@@ -15,7 +15,7 @@ use crate::{
     store::{MemoryLog, MemoryStore},
 };
 
-#[path = "../../tests/it/oracle.rs"]
+#[path = "../../tests/it/oracle/mod.rs"]
 mod oracle;
 #[path = "../../tests/it/random/mod.rs"]
 mod random;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tonic::Status;
 
 use super::{
-    super::oracle::{Catalog, Holder, Permission, Role, RoleName, State},
+    super::oracle::{Catalog, CustomRole, Holder, Permission, Role, RoleName, State, User},
     Difference, Random, Set, Worker, features, permissions, roles, teams, users,
 };
 
@@ -80,8 +80,8 @@ impl Worker {
         for id in random.subset(70, roles()) {
             let may = catalog.permissions.iter().filter(|(_, each)| !each.internal).map(|(id, _)| id.clone());
             let may: Vec<String> = may.collect();
-            let old = found.roles.get(&id).filter(|_| random.chance(60)).cloned();
-            let old = old.map(|old| old.into_iter().filter(|id| may.contains(id)).collect());
+            let old = found.roles.get(&id).filter(|_| random.chance(60)).map(|role| role.permissions.clone());
+            let old = old.map(|old: Set| old.into_iter().filter(|id| may.contains(id)).collect());
             let listed = old.unwrap_or_else(|| random.subset(30, may));
             kept_roles.insert(id, listed);
         }
@@ -92,7 +92,7 @@ impl Worker {
         let mut choose = |random: &mut Random, holder: Holder| -> Vec<String> {
             let mut chosen = Vec::new();
             for role in &names {
-                let held = found.bindings.contains(&(holder.clone(), role.clone()));
+                let held = found.bindings.contains_key(&(holder.clone(), role.clone()));
                 if random.chance(if held { 80 } else { 10 }) {
                     bindings.insert((holder.clone(), role.clone()));
                     chosen.push(match role {
@@ -136,10 +136,13 @@ impl Worker {
             let whole = self.oracle.accounts.get_mut(account).unwrap();
             whole.active = true;
             whole.features = kept_features;
-            whole.roles = kept_roles;
+            whole.roles = kept_roles
+                .into_iter()
+                .map(|(id, listed)| (id, CustomRole { permissions: listed, left_out: Set::new() }))
+                .collect();
             whole.teams = members;
-            whole.users = states;
-            whole.bindings = bindings;
+            whole.users = states.into_iter().map(|(id, state)| (id, User { state, ..User::default() })).collect();
+            whole.bindings = bindings.into_iter().map(|binding| (binding, 0)).collect();
         }
         Ok(())
     }

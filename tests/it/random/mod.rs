@@ -494,14 +494,11 @@ impl Worker {
         let holder = if self.random.chance(60) { Holder::User(user.to_owned()) } else { Holder::Team(team.to_owned()) };
         let allow_internal_role = self.random.chance(50);
         let found = self.oracle.accounts.get(account);
-        let has_holder = found.is_some_and(|found| match &holder {
-            Holder::User(id) => found.users.contains_key(id),
-            Holder::Team(id) => found.teams.contains_key(id),
-        });
+        let has_holder = found.is_some_and(|found| found.has_holder(&holder));
         let visible = self.has_role(account, &role) && (allow_internal_role || !self.is_internal(account, &role));
         let code = if !visible || !has_holder {
             Some(Code::NotFound)
-        } else if found.is_some_and(|found| found.bindings.contains(&(holder.clone(), role.clone()))) {
+        } else if found.is_some_and(|found| found.bindings.contains_key(&(holder.clone(), role.clone()))) {
             Some(Code::AlreadyExists)
         } else {
             None
@@ -527,7 +524,7 @@ impl Worker {
     /// Deletes a binding that is found by listing, and holds the list against the oracle.
     async fn unbind(&mut self, account: &str) -> Result<(), Difference> {
         let Some(found) = self.oracle.accounts.get(account).cloned() else { return Ok(()) };
-        let Some((holder, role)) = self.random.pick(found.bindings.iter().cloned()) else { return Ok(()) };
+        let Some((holder, role)) = self.random.pick(found.bindings.keys().cloned()) else { return Ok(()) };
         let request = ListRoleBindingsRequest {
             parent: format!("accounts/{account}"),
             holder: if self.random.chance(50) { holder_text(&holder) } else { String::new() },
@@ -541,7 +538,7 @@ impl Worker {
         let holders: Set = listed.iter().map(|binding| binding.holder.clone()).collect();
         let expected: Set = found
             .bindings
-            .iter()
+            .keys()
             .filter(|(other, of)| *of == role && (!by_holder || *other == holder))
             .map(|(holder, _)| holder_text(holder))
             .collect();
@@ -569,11 +566,11 @@ impl Worker {
             .teams
             .iter()
             .filter(|(team, members)| {
-                members.contains(&user) && found.bindings.contains(&(Holder::Team((*team).clone()), role.clone()))
+                members.contains(&user) && found.bindings.contains_key(&(Holder::Team((*team).clone()), role.clone()))
             })
             .map(|(team, _)| team.clone())
             .collect();
-        let direct = found.bindings.contains(&(Holder::User(user.clone()), role.clone()));
+        let direct = found.bindings.contains_key(&(Holder::User(user.clone()), role.clone()));
         let leave_teams = self.random.chance(50);
         let code = if !self.has_role(account, &role) || self.is_internal(account, &role) {
             Some(Code::NotFound)
@@ -610,5 +607,6 @@ fn holder_text(holder: &Holder) -> String {
     match holder {
         Holder::User(id) => format!("users/{id}"),
         Holder::Team(id) => format!("teams/{id}"),
+        Holder::ServiceAccount(id) => format!("serviceAccounts/{id}"),
     }
 }

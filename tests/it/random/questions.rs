@@ -115,13 +115,14 @@ impl Worker {
         expected: Result<Reason, Unknown>,
     ) -> Result<(), Difference> {
         let expected = match expected {
-            Err(Unknown::Account | Unknown::Permission) => Err(Code::NotFound),
+            Err(Unknown::Account | Unknown::Permission | Unknown::ApiScope) => Err(Code::NotFound),
             Ok(Reason::Allowed) => Ok((Decision::Allow, DecisionReason::Allowed)),
             Ok(Reason::AccountSuspended) => Ok((Decision::Deny, DecisionReason::AccountSuspended)),
             Ok(Reason::SubjectUnknown) => Ok((Decision::Deny, DecisionReason::SubjectUnknown)),
             Ok(Reason::SubjectNotActive) => Ok((Decision::Deny, DecisionReason::SubjectNotActive)),
             Ok(Reason::NoRoleGrants) => Ok((Decision::Deny, DecisionReason::NoRoleGrants)),
             Ok(Reason::FeatureNotEntitled) => Ok((Decision::Deny, DecisionReason::FeatureNotEntitled)),
+            Ok(Reason::ApiScopeLeftOut) => Ok((Decision::Deny, DecisionReason::ApiScopeLeftOut)),
         };
         if answer == expected {
             return Ok(());
