@@ -31,7 +31,7 @@ use rolecall::{
         authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
     },
     server::{self, Running},
-    service::{ReadAt, SubjectName},
+    service::{AskedName, ReadAt, SubjectKind, SubjectName, apply_account, apply_catalog},
 };
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 use tonic::{Request, Response, Status, transport::Channel};
@@ -132,8 +132,8 @@ async fn rolecall_server(directory: &Path) -> Running {
     }
     let catalog = files::parse_catalog(INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
     let account = files::parse_account(account.as_bytes()).unwrap();
-    running.service().apply_catalog(catalog).await.unwrap();
-    running.service().apply_account(account).await.unwrap().unwrap();
+    running.service().write(apply_catalog(catalog, true, None, Arc::default())).await.unwrap();
+    running.service().write(apply_account(account, None, Arc::default())).await.unwrap();
     running
 }
 
@@ -152,15 +152,15 @@ async fn in_process(running: &Running) {
         service.clear_cache();
         let began = Instant::now();
         for user in &users {
-            let subject = SubjectName::new("bench", user).unwrap();
-            black_box(service.check(subject, permission, ReadAt::Latest).await.unwrap());
+            let subject = SubjectName::new("bench", SubjectKind::User, user).unwrap();
+            black_box(service.check(subject, AskedName::Permission(permission), ReadAt::Latest).await.unwrap());
         }
         uncached.push(began.elapsed().as_nanos() as f64 / USERS as f64);
         let began = Instant::now();
         for _ in 0..200 {
             for user in &users {
-                let subject = SubjectName::new("bench", black_box(user)).unwrap();
-                black_box(service.check(subject, permission, ReadAt::Latest).await.unwrap());
+                let subject = SubjectName::new("bench", SubjectKind::User, black_box(user)).unwrap();
+                black_box(service.check(subject, AskedName::Permission(permission), ReadAt::Latest).await.unwrap());
             }
         }
         cached.push(began.elapsed().as_nanos() as f64 / (200 * USERS) as f64);

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         eprintln!("usage: check ADDRESS ACCOUNT SUBJECT PERMISSION");
         return ExitCode::FAILURE;
     };
-    let question = CheckRequest { account, subject, permission, consistency: None };
+    let question = CheckRequest { account, subject, permission, ..CheckRequest::default() };
     let outcome = tokio::time::timeout(DEADLINE, check(address, question)).await;
     match outcome.unwrap_or_else(|_| Err(format!("no answer within {DEADLINE:?}"))) {
         Ok(()) => ExitCode::SUCCESS,

@@ -226,6 +226,7 @@ async fn serve(
         .add_service(api.user_service())
         .add_service(api.team_service())
         .add_service(api.role_service())
+        .add_service(api.service_account_service())
         .add_service(api.role_binding_service());
     let limit = connections::Limit::default();
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
@@ -264,6 +265,7 @@ const SERVICES: &[&str] = &[
     proto::user_service_server::UserServiceServer::<Api>::NAME,
     proto::team_service_server::TeamServiceServer::<Api>::NAME,
     proto::role_service_server::RoleServiceServer::<Api>::NAME,
+    proto::service_account_service_server::ServiceAccountServiceServer::<Api>::NAME,
     proto::role_binding_service_server::RoleBindingServiceServer::<Api>::NAME,
 ];
 /// How many of them, from the first, do not need writes.

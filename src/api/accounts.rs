@@ -1,5 +1,8 @@
 //! AccountService.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost::Message as _;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
@@ -16,7 +19,7 @@ use crate::{
         GetAccountResponse, ListAccountsRequest, ListAccountsResponse, UpdateAccountRequest, UpdateAccountResponse,
         account_service_server::AccountService, apply_account_response::Event,
     },
-    service::{AccountUpdate, NewAccount},
+    service::{self, AccountUpdate, Answer, Applied, NewAccount},
 };
 
 /// The largest account file, in bytes.
@@ -32,7 +35,7 @@ impl AccountService for Api {
         let id = fields.done(id)?;
         let at = self.read_at(request.consistency.as_ref())?;
         let (view, revision) = self.service.get_account(id, at).await?;
-        let account = Some(convert::account(view));
+        let account = Some(convert::account(&self.tokens, view));
         Ok(Response::new(GetAccountResponse { account, consistency_token: self.tokens.write(revision) }))
     }
 
@@ -50,7 +53,7 @@ impl AccountService for Api {
         let after = page.as_ref().and_then(|page| AccountId::new(&page.cursor).ok());
         let list = self.service.list_accounts(size, after, at).await?;
         Ok(Response::new(ListAccountsResponse {
-            accounts: list.items.into_iter().map(convert::account).collect(),
+            accounts: list.items.into_iter().map(|view| convert::account(&self.tokens, view)).collect(),
             next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
@@ -62,6 +65,7 @@ impl AccountService for Api {
     ) -> Result<Response<CreateAccountResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let id = fields.id("account_id", &request.account_id, AccountId::new);
         let given = fields.required("account", request.account).unwrap_or_default();
         let display_name = fields.name("account.display_name", given.display_name);
@@ -70,11 +74,12 @@ impl AccountService for Api {
         let features = fields.features("account.features", &given.features);
         let ((id, catalog), state) = fields.done(id.zip(catalog).zip(state))?;
         let new = NewAccount { id, display_name, catalog, state, features };
-        let written = self.service.create_account(new).await?;
-        Ok(Response::new(CreateAccountResponse {
-            account: Some(convert::account(written.value)),
-            consistency_token: self.tokens.write(written.revision),
-        }))
+        let (tokens, write) = (self.tokens, service::create_account(new));
+        self.respond(write, manners, move |view, consistency_token| CreateAccountResponse {
+            account: Some(convert::account(&tokens, view)),
+            consistency_token,
+        })
+        .await
     }
 
     async fn update_account(
@@ -83,8 +88,10 @@ impl AccountService for Api {
     ) -> Result<Response<UpdateAccountResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let given = fields.required("account", request.account).unwrap_or_default();
         let id = fields.account("account.name", &given.name);
+        let etag = fields.etag(&self.tokens, "account.etag", &given.etag);
         let mask = fields.mask(request.update_mask, &["display_name", "catalog", "state", "features"]);
         let display_name = mask.take("display_name", || fields.name("account.display_name", given.display_name));
         // Without a mask an empty catalog means the one that it has, which is all that it can be.
@@ -94,11 +101,12 @@ impl AccountService for Api {
         let features = mask.take("features", || fields.features("account.features", &given.features));
         let id = fields.done(id)?;
         let update = AccountUpdate { display_name, catalog, state, features };
-        let written = self.service.update_account(id, update).await?;
-        Ok(Response::new(UpdateAccountResponse {
-            account: Some(convert::account(written.value)),
-            consistency_token: self.tokens.write(written.revision),
-        }))
+        let (tokens, write) = (self.tokens, service::update_account(id, update, etag));
+        self.respond(write, manners, move |view, consistency_token| UpdateAccountResponse {
+            account: Some(convert::account(&tokens, view)),
+            consistency_token,
+        })
+        .await
     }
 
     async fn delete_account(
@@ -107,10 +115,12 @@ impl AccountService for Api {
     ) -> Result<Response<DeleteAccountResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let id = fields.account("name", &request.name);
+        let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let id = fields.done(id)?;
-        let written = self.service.delete_account(id).await?;
-        Ok(Response::new(DeleteAccountResponse { consistency_token: self.tokens.write(written.revision) }))
+        let write = service::delete_account(id, etag);
+        self.respond(write, manners, |(), consistency_token| DeleteAccountResponse { consistency_token }).await
     }
 
     type ApplyAccountStream = Answers<ApplyAccountResponse>;
@@ -124,25 +134,32 @@ impl AccountService for Api {
         let answers = self.transfers.answers(|sender| async move {
             let event = |event| ApplyAccountResponse { event: Some(event) };
             let file = upload::receive(&api.transfers, chunks, MAX_ACCOUNT_BYTES).await?;
+            let (manners, etag) = upload::manners(&api, &file)?;
             let parsed = tokio::task::spawn_blocking(move || files::parse_account(&file.bytes)).await;
-            let outcome = match parsed.map_err(|_| Status::internal("the file could not be read"))? {
-                Ok(definition) => {
-                    let name = format!("accounts/{}", definition.id.value);
-                    api.service.apply_account(definition).await?.map(|written| (name, written))
-                }
-                Err(problems) => Err(problems),
-            };
-            let (name, written) = match outcome {
-                Ok(applied) => applied,
+            let definition = match parsed.map_err(|_| Status::internal("the file could not be read"))? {
+                Ok(definition) => definition,
                 Err(problems) => {
                     return Err(upload::refuse(&sender, &problems, |problem| event(Event::Problem(problem))).await);
                 }
             };
-            for change in written.value {
+            let name = format!("accounts/{}", definition.id.value);
+            let found = Arc::new(Mutex::new(None));
+            let (tokens, result_name) = (api.tokens, name);
+            let write =
+                service::apply_account(definition, etag, Arc::clone(&found)).answering(move |changes, revision| {
+                    let consistency_token = tokens.write(revision);
+                    AppliedFile { changes, result: ApplyAccountResult { name: result_name, consistency_token } }
+                });
+            let applied = api.service.answer(write, manners).await;
+            let problems = found.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(problems) = problems.filter(|_| applied.is_err()) {
+                return Err(upload::refuse(&sender, &problems, |problem| event(Event::Problem(problem))).await);
+            }
+            let AppliedFile { changes, result } = applied?;
+            for change in changes {
                 upload::send(&sender, event(Event::Change(convert::applied(change)))).await?;
             }
-            let consistency_token = api.tokens.write(written.revision);
-            upload::send(&sender, event(Event::Result(ApplyAccountResult { name, consistency_token }))).await
+            upload::send(&sender, event(Event::Result(result))).await
         })?;
         Ok(Response::new(answers))
     }
@@ -172,4 +189,20 @@ impl AccountService for Api {
 
 fn fields_catalog(fields: &mut Fields, is_wanted: bool, text: &str) -> Option<crate::model::CatalogId> {
     if is_wanted { fields.catalog("account.catalog", text) } else { None }
+}
+
+/// What came of an account file. Sent again, a file is answered by its result alone.
+struct AppliedFile {
+    changes: Vec<Applied>,
+    result: ApplyAccountResult,
+}
+
+impl Answer for AppliedFile {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.result.encode_to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self { changes: Vec::new(), result: ApplyAccountResult::decode(bytes).ok()? })
+    }
 }

@@ -4,30 +4,27 @@ use tonic::{Request, Response, Status};
 
 use super::{Api, MAX_CHECK_BYTES, MAX_LIST_BYTES, convert, limit_size, parse::Fields, status, tokens::PageToken};
 use crate::{
-    model::{AccountId, PermissionId, UserId},
+    model::{AccountId, ApiScopeId, PermissionId, ServiceAccountId, UserId},
     proto::{
         self, BatchCheckRequest, BatchCheckResponse, BatchCheckResult, CheckRequest, CheckResponse, ItemError,
-        ListPermissionsRequest, ListPermissionsResponse, authorization_service_server::AuthorizationService,
+        ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
+        authorization_service_server::AuthorizationService,
     },
-    service::{BatchItem, ListedPermission, ReadAt, Reason, ServiceError, SubjectName},
+    service::{
+        AskedName, BatchItem, ListedApiScope, ListedPermission, ReadAt, Reason, ServiceError, SubjectKind, SubjectName,
+    },
 };
 
 #[tonic::async_trait]
 impl AuthorizationService for Api {
-    async fn list_api_scopes(
-        &self,
-        _: Request<crate::proto::ListApiScopesRequest>,
-    ) -> Result<Response<crate::proto::ListApiScopesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
-    }
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_CHECK_BYTES)?;
-        let subject = question(&request.account, &request.subject, &request.permission)?;
+        let (subject, asked) = question(&request.account, &request.subject, &request.permission, &request.api_scope)?;
         let at = self.read_at(request.consistency.as_ref())?;
-        let answer = self.service.check(subject, &request.permission, at).await?;
+        let answer = self.service.check(subject, asked, at).await?;
         tracing::debug!(account = %request.account, subject = %request.subject, permission = %request.permission,
-            reason = answer.reason.name(), revision = answer.revision.0, "decided");
+            api_scope = %request.api_scope, reason = answer.reason.name(), revision = answer.revision.0, "decided");
         Ok(Response::new(CheckResponse {
             decision: convert::decision(answer.reason).into(),
             reason: convert::reason(answer.reason).into(),
@@ -47,9 +44,10 @@ impl AuthorizationService for Api {
             .items
             .into_iter()
             .map(|item| {
-                let error = question(&request.account, &item.subject, &item.permission).err();
-                let user = item.subject.strip_prefix("users/").unwrap_or_default().to_owned();
-                items.push(BatchItem { user, permission: item.permission });
+                let error = question(&request.account, &item.subject, &item.permission, &item.api_scope).err();
+                let (kind, id) = subject_parts(&item.subject).unwrap_or((SubjectKind::User, ""));
+                let id = id.to_owned();
+                items.push(BatchItem { kind, id, permission: item.permission, api_scope: item.api_scope });
                 error
             })
             .collect();
@@ -73,16 +71,46 @@ impl AuthorizationService for Api {
         let mut fields = Fields::default();
         let size = fields.page_size(request.page_size);
         let account = fields.account("account", &request.account);
-        let user = user_of(&mut fields, &request.subject);
-        let (account, user) = fields.done(account.zip(user))?;
-        let subject = SubjectName::new(account.as_str(), user.as_str())
+        let subject = subject_of(&mut fields, &request.subject);
+        let (account, (kind, id)) = fields.done(account.zip(subject))?;
+        let subject = SubjectName::new(account.as_str(), kind, id)
             .map_err(|error| ServiceError::field("subject", error.to_string()))?;
-        let arguments = ["ListPermissions", account.as_str(), user.as_str()];
+        let arguments = ["ListPermissions", account.as_str(), &request.subject];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
         let after = page.as_ref().map(|page| page.cursor.clone());
         let listed = self.service.list_permissions(subject, size, after, at).await?;
         Ok(Response::new(ListPermissionsResponse {
             permissions: listed.permissions.into_iter().map(|each| effective_permission(&account, each)).collect(),
+            subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
+            next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
+            consistency_token: self.tokens.write(listed.revision),
+        }))
+    }
+
+    async fn list_api_scopes(
+        &self,
+        request: Request<ListApiScopesRequest>,
+    ) -> Result<Response<ListApiScopesResponse>, Status> {
+        let request = request.into_inner();
+        limit_size(&request, MAX_LIST_BYTES)?;
+        let mut fields = Fields::default();
+        let size = fields.page_size(request.page_size);
+        let account = fields.account("account", &request.account);
+        let subject = subject_of(&mut fields, &request.subject);
+        let (account, (kind, id)) = fields.done(account.zip(subject))?;
+        let subject = SubjectName::new(account.as_str(), kind, id)
+            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
+        let arguments = ["ListApiScopes", account.as_str(), &request.subject];
+        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.as_ref().map(|page| page.cursor.clone());
+        let listed = self.service.list_api_scopes(subject, size, after, at).await?;
+        let shown = |scope: ListedApiScope| proto::EffectiveApiScope {
+            api_scope: scope.api_scope,
+            description: scope.description,
+            permissions: scope.permissions,
+        };
+        Ok(Response::new(ListApiScopesResponse {
+            api_scopes: listed.api_scopes.into_iter().map(shown).collect(),
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
             next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(listed.revision),
@@ -120,28 +148,62 @@ impl Api {
     }
 }
 
-/// A question whose three parts are well formed. Allocates only to say what is wrong.
-fn question<'a>(account: &'a str, subject: &'a str, permission: &str) -> Result<SubjectName<'a>, ServiceError> {
-    if let (Some(account), Some(user)) = (account.strip_prefix("accounts/"), subject.strip_prefix("users/"))
-        && PermissionId::check(permission).is_ok()
-        && let Ok(subject) = SubjectName::new(account, user)
+/// A question whose parts are well formed. Allocates only to say what is wrong.
+fn question<'a>(
+    account: &'a str,
+    subject: &'a str,
+    permission: &'a str,
+    api_scope: &'a str,
+) -> Result<(SubjectName<'a>, AskedName<'a>), ServiceError> {
+    let asked = match (permission, api_scope) {
+        (permission, "") if PermissionId::check(permission).is_ok() => Some(AskedName::Permission(permission)),
+        ("", api_scope) if ApiScopeId::check(api_scope).is_ok() => Some(AskedName::ApiScope(api_scope)),
+        _ => None,
+    };
+    if let (Some(account), Some((kind, id)), Some(asked)) =
+        (account.strip_prefix("accounts/"), subject_parts(subject), asked)
+        && let Ok(subject) = SubjectName::new(account, kind, id)
     {
-        return Ok(subject);
+        return Ok((subject, asked));
     }
     let mut fields = Fields::default();
     let _ = fields.account("account", account);
-    let _ = user_of(&mut fields, subject);
-    let _ = fields.id("permission", permission, PermissionId::new);
+    let _ = subject_of(&mut fields, subject);
+    match (permission, api_scope) {
+        (permission, "") => _ = fields.id("permission", permission, PermissionId::new),
+        ("", api_scope) => _ = fields.id("api_scope", api_scope, ApiScopeId::new),
+        _ => {
+            for field in ["permission", "api_scope"] {
+                fields.wrong(field, "a permission and an API scope were given; one of the two is expected");
+            }
+        }
+    }
     fields.done(None)
 }
 
-fn user_of(fields: &mut Fields, subject: &str) -> Option<UserId> {
-    let Some(user) = subject.strip_prefix("users/") else {
+/// The kind and the id of a subject, which are yet to be looked at.
+fn subject_parts(subject: &str) -> Option<(SubjectKind, &str)> {
+    match subject.split_once('/')? {
+        ("users", id) => Some((SubjectKind::User, id)),
+        ("serviceAccounts", id) => Some((SubjectKind::ServiceAccount, id)),
+        _ => None,
+    }
+}
+
+fn subject_of<'a>(fields: &mut Fields, subject: &'a str) -> Option<(SubjectKind, &'a str)> {
+    let Some((kind, id)) = subject_parts(subject) else {
         let given: String = subject.chars().take(256).collect();
-        fields.wrong("subject", format!("{given:?} was given; \"users/{{user}}\" is expected"));
+        fields.wrong(
+            "subject",
+            format!("{given:?} was given; \"users/{{user}}\" or \"serviceAccounts/{{service_account}}\" is expected"),
+        );
         return None;
     };
-    fields.id("subject", user, UserId::new)
+    match kind {
+        SubjectKind::User => fields.id("subject", id, UserId::new).map(|_| ())?,
+        SubjectKind::ServiceAccount => fields.id("subject", id, ServiceAccountId::new).map(|_| ())?,
+    }
+    Some((kind, id))
 }
 
 fn item_result(answer: Result<Reason, ServiceError>) -> BatchCheckResult {

@@ -6,33 +6,17 @@ use super::{Api, MAX_LIST_BYTES, convert, limit_size, parse::Fields};
 use crate::{
     model::Number,
     proto::{
-        CreateRoleBindingRequest, CreateRoleBindingResponse, DeleteRoleBindingRequest, DeleteRoleBindingResponse,
-        GetRoleBindingRequest, GetRoleBindingResponse, ListRoleBindingsRequest, ListRoleBindingsResponse,
+        BatchCreateRoleBindingsRequest, BatchCreateRoleBindingsResponse, BatchDeleteRoleBindingsRequest,
+        BatchDeleteRoleBindingsResponse, CreateRoleBindingRequest, CreateRoleBindingResponse, DeleteRoleBindingRequest,
+        DeleteRoleBindingResponse, GetRoleBindingRequest, GetRoleBindingResponse, ListRoleBindingsRequest,
+        ListRoleBindingsResponse, ReplaceRoleBindingsRequest, ReplaceRoleBindingsResponse, RoleBinding,
         role_binding_service_server::RoleBindingService,
     },
-    service::{BindingFilter, NewBinding},
+    service::{self, BindingFilter, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewBinding},
 };
 
 #[tonic::async_trait]
 impl RoleBindingService for Api {
-    async fn batch_create_role_bindings(
-        &self,
-        _: Request<crate::proto::BatchCreateRoleBindingsRequest>,
-    ) -> Result<Response<crate::proto::BatchCreateRoleBindingsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
-    }
-    async fn batch_delete_role_bindings(
-        &self,
-        _: Request<crate::proto::BatchDeleteRoleBindingsRequest>,
-    ) -> Result<Response<crate::proto::BatchDeleteRoleBindingsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
-    }
-    async fn replace_role_bindings(
-        &self,
-        _: Request<crate::proto::ReplaceRoleBindingsRequest>,
-    ) -> Result<Response<crate::proto::ReplaceRoleBindingsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
-    }
     async fn get_role_binding(
         &self,
         request: Request<GetRoleBindingRequest>,
@@ -45,7 +29,7 @@ impl RoleBindingService for Api {
         let at = self.read_at(request.consistency.as_ref())?;
         let (view, revision) = self.service.get_binding(account.clone(), binding, at).await?;
         Ok(Response::new(GetRoleBindingResponse {
-            role_binding: Some(convert::binding(&account, &view)),
+            role_binding: Some(convert::binding(&self.tokens, &account, &view)),
             consistency_token: self.tokens.write(revision),
         }))
     }
@@ -71,7 +55,7 @@ impl RoleBindingService for Api {
         let after = page.as_ref().and_then(|page| page.cursor.parse().ok()).map(Number);
         let list = self.service.list_bindings(account.clone(), filter, size, after, at).await?;
         Ok(Response::new(ListRoleBindingsResponse {
-            role_bindings: list.items.iter().map(|view| convert::binding(&account, view)).collect(),
+            role_bindings: list.items.iter().map(|view| convert::binding(&self.tokens, &account, view)).collect(),
             next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
@@ -83,17 +67,18 @@ impl RoleBindingService for Api {
     ) -> Result<Response<CreateRoleBindingResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let account = fields.account("parent", &request.parent);
         let given = fields.required("role_binding", request.role_binding).unwrap_or_default();
-        let holder = fields.holder("role_binding.holder", &given.holder);
-        let role = fields.role("role_binding.role", &given.role);
-        let ((account, holder), role) = fields.done(account.zip(holder).zip(role))?;
-        let new = NewBinding { holder, role, allow_internal: request.allow_internal_role };
-        let written = self.service.create_binding(account.clone(), new).await?;
-        Ok(Response::new(CreateRoleBindingResponse {
-            role_binding: Some(convert::binding(&account, &written.value)),
-            consistency_token: self.tokens.write(written.revision),
-        }))
+        let new = new_binding(&mut fields, "role_binding", &given, request.allow_internal_role);
+        let (account, new) = fields.done(account.zip(new))?;
+        let write = service::create_bindings("CreateRoleBinding", account.clone(), vec![new], false);
+        let tokens = self.tokens;
+        self.respond(write, manners, move |views, consistency_token| CreateRoleBindingResponse {
+            role_binding: views.first().map(|view| convert::binding(&tokens, &account, view)),
+            consistency_token,
+        })
+        .await
     }
 
     async fn delete_role_binding(
@@ -102,9 +87,99 @@ impl RoleBindingService for Api {
     ) -> Result<Response<DeleteRoleBindingResponse>, Status> {
         let request = request.into_inner();
         let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let name = fields.binding("name", &request.name);
+        let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let (account, binding) = fields.done(name)?;
-        let written = self.service.delete_binding(account, binding).await?;
-        Ok(Response::new(DeleteRoleBindingResponse { consistency_token: self.tokens.write(written.revision) }))
+        let write = service::delete_bindings("DeleteRoleBinding", account, vec![binding], etag);
+        self.respond(write, manners, |(), consistency_token| DeleteRoleBindingResponse { consistency_token }).await
     }
+
+    async fn batch_create_role_bindings(
+        &self,
+        request: Request<BatchCreateRoleBindingsRequest>,
+    ) -> Result<Response<BatchCreateRoleBindingsResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
+        let account = fields.account("parent", &request.parent);
+        let count = request.role_bindings.len();
+        let mut bindings = Vec::new();
+        if count == 0 || count > MAX_CHANGES_OF_A_WRITE {
+            fields.wrong("role_bindings", format!("{count} were given; 1 to {MAX_CHANGES_OF_A_WRITE} are expected"));
+        } else {
+            for (index, given) in request.role_bindings.iter().enumerate() {
+                let place = format!("role_bindings[{index}]");
+                bindings.extend(new_binding(&mut fields, &place, given, request.allow_internal_role));
+            }
+        }
+        let account = fields.done(account)?;
+        let write = service::create_bindings("BatchCreateRoleBindings", account.clone(), bindings, request.skip_held);
+        let tokens = self.tokens;
+        self.respond(write, manners, move |views, consistency_token| BatchCreateRoleBindingsResponse {
+            role_bindings: views.iter().map(|view| convert::binding(&tokens, &account, view)).collect(),
+            consistency_token,
+        })
+        .await
+    }
+
+    async fn batch_delete_role_bindings(
+        &self,
+        request: Request<BatchDeleteRoleBindingsRequest>,
+    ) -> Result<Response<BatchDeleteRoleBindingsResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
+        let account = fields.account("parent", &request.parent);
+        let count = request.names.len();
+        let mut bindings = Vec::new();
+        if count == 0 || count > MAX_CHANGES_OF_A_WRITE {
+            fields.wrong("names", format!("{count} were given; 1 to {MAX_CHANGES_OF_A_WRITE} are expected"));
+        } else {
+            for (index, name) in request.names.iter().enumerate() {
+                let field = format!("names[{index}]");
+                match (fields.binding(&field, name), &account) {
+                    (Some((of, _)), Some(account)) if of != *account => {
+                        fields.wrong(
+                            &field,
+                            format!("one of accounts/{of} was given; one of {} is expected", request.parent),
+                        );
+                    }
+                    (Some((_, binding)), _) => bindings.push(binding),
+                    (None, _) => {}
+                }
+            }
+        }
+        let account = fields.done(account)?;
+        let write = service::delete_bindings("BatchDeleteRoleBindings", account, bindings, None);
+        self.respond(write, manners, |(), consistency_token| BatchDeleteRoleBindingsResponse { consistency_token })
+            .await
+    }
+
+    async fn replace_role_bindings(
+        &self,
+        request: Request<ReplaceRoleBindingsRequest>,
+    ) -> Result<Response<ReplaceRoleBindingsResponse>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let manners = fields.manners(&request, request.validate_only, &request.request_id);
+        let account = fields.account("parent", &request.parent);
+        let holder = fields.holder("holder", &request.holder);
+        let roles = fields.roles("roles", &request.roles, MAX_TEAMS_OR_ROLES_OF_A_USER);
+        let (account, holder) = fields.done(account.zip(holder))?;
+        let write = service::replace_bindings(account, holder, roles);
+        self.respond(write, manners, |replaced, consistency_token| ReplaceRoleBindingsResponse {
+            added_roles: replaced.added.iter().map(convert::role_name).collect(),
+            removed_roles: replaced.removed.iter().map(convert::role_name).collect(),
+            consistency_token,
+        })
+        .await
+    }
+}
+
+/// A role binding to be created; `place`: where in the request it stands.
+fn new_binding(fields: &mut Fields, place: &str, given: &RoleBinding, allow_internal: bool) -> Option<NewBinding> {
+    let holder = fields.holder(&format!("{place}.holder"), &given.holder);
+    let role = fields.role(&format!("{place}.role"), &given.role);
+    Some(NewBinding { holder: holder?, role: role?, allow_internal })
 }

@@ -1,11 +1,13 @@
 //! Values put into the messages of the API.
 
+use super::Tokens;
 use crate::{
-    model::{AccountId, AccountState, CatalogDefinition, Timestamp, UserState},
+    model::{AccountId, AccountState, Number, RoleDifference, ServiceAccountState, TeamId, Timestamp, UserState},
     proto,
     service::{
-        AccountView, Applied, AppliedAction, BindingView, Decision, HolderName, Reason, RoleKind, RoleName, RoleView,
-        TeamView, UserView,
+        AccountView, Applied, AppliedAction, BindingView, CatalogDrop, CatalogView, Decision, Reason, RoleHolderCounts,
+        RoleHolderName, RoleHolderView, RoleKind, RoleName, RolePermissionView, RoleSectionView, RoleView,
+        ServiceAccountView, TeamView, UserView,
     },
 };
 
@@ -32,17 +34,15 @@ pub(super) fn reason(reason: Reason) -> proto::DecisionReason {
         Reason::SubjectNotActive => proto::DecisionReason::SubjectNotActive,
         Reason::NoRoleGrants => proto::DecisionReason::NoRoleGrants,
         Reason::FeatureNotEntitled => proto::DecisionReason::FeatureNotEntitled,
+        Reason::ApiScopeLeftOut => proto::DecisionReason::ApiScopeLeftOut,
     }
 }
 
 pub(super) fn role_name(name: &RoleName) -> String {
-    match name {
-        RoleName::Catalog(catalog, role) => format!("catalogs/{catalog}/roles/{role}"),
-        RoleName::Account(account, role) => format!("accounts/{account}/roles/{role}"),
-    }
+    name.to_string()
 }
 
-pub(super) fn account(view: AccountView) -> proto::Account {
+pub(super) fn account(tokens: &Tokens, view: AccountView) -> proto::Account {
     let state = match view.state {
         AccountState::Active => proto::account::State::Active,
         AccountState::Suspended => proto::account::State::Suspended,
@@ -55,11 +55,11 @@ pub(super) fn account(view: AccountView) -> proto::Account {
         features: view.features.iter().map(ToString::to_string).collect(),
         create_time: Some(time(view.created)),
         update_time: Some(time(view.updated)),
-        ..Default::default()
+        etag: tokens.write_etag(view.etag),
     }
 }
 
-pub(super) fn user(account: &AccountId, view: UserView) -> proto::User {
+pub(super) fn user(tokens: &Tokens, account: &AccountId, view: UserView) -> proto::User {
     let state = match view.state {
         UserState::Invited => proto::user::State::Invited,
         UserState::Active => proto::user::State::Active,
@@ -73,22 +73,68 @@ pub(super) fn user(account: &AccountId, view: UserView) -> proto::User {
         state: state.into(),
         create_time: Some(time(view.created)),
         update_time: Some(time(view.updated)),
-        ..Default::default()
+        last_sign_in_time: view.last_sign_in.map(time),
+        etag: tokens.write_etag(view.etag),
     }
 }
 
-pub(super) fn team(account: &AccountId, view: TeamView) -> proto::Team {
+pub(super) fn service_account(tokens: &Tokens, account: &AccountId, view: ServiceAccountView) -> proto::ServiceAccount {
+    let record = view.record;
+    let state = match record.state {
+        ServiceAccountState::Active => proto::service_account::State::Active,
+        ServiceAccountState::Suspended => proto::service_account::State::Suspended,
+    };
+    proto::ServiceAccount {
+        name: format!("accounts/{account}/serviceAccounts/{}", record.id),
+        display_name: record.display_name,
+        description: record.description,
+        state: state.into(),
+        create_time: Some(time(record.created)),
+        update_time: Some(time(record.updated)),
+        etag: tokens.write_etag(view.etag),
+    }
+}
+
+pub(super) fn team_name(account: &AccountId, team: &TeamId) -> String {
+    format!("accounts/{account}/teams/{team}")
+}
+
+pub(super) fn team(tokens: &Tokens, account: &AccountId, view: TeamView) -> proto::Team {
     proto::Team {
-        name: format!("accounts/{account}/teams/{}", view.id),
-        display_name: view.display_name,
-        description: view.description,
-        create_time: Some(time(view.created)),
-        update_time: Some(time(view.updated)),
-        ..Default::default()
+        name: team_name(account, &view.record.id),
+        display_name: view.record.display_name,
+        description: view.record.description,
+        create_time: Some(time(view.record.created)),
+        update_time: Some(time(view.record.updated)),
+        member_count: count(view.member_count),
+        etag: tokens.write_etag(view.etag),
     }
 }
 
-pub(super) fn role(view: RoleView) -> proto::Role {
+/// A number of things; more than there can be is as many as a message can say.
+pub(super) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn small_count(count: usize) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+fn texts(ids: &[impl ToString]) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn holder_counts(counts: RoleHolderCounts) -> proto::RoleHolderCounts {
+    proto::RoleHolderCounts {
+        user_count: count(counts.users),
+        direct_user_count: count(counts.direct_users),
+        inherited_user_count: count(counts.inherited_users),
+        service_account_count: count(counts.service_accounts),
+        team_count: count(counts.teams),
+    }
+}
+
+pub(super) fn role(tokens: &Tokens, view: RoleView) -> proto::Role {
     let kind = match view.kind {
         RoleKind::Managed => proto::role::Kind::Managed,
         RoleKind::Internal => proto::role::Kind::Internal,
@@ -99,40 +145,123 @@ pub(super) fn role(view: RoleView) -> proto::Role {
         display_name: view.display_name,
         description: view.description,
         kind: kind.into(),
-        permissions: view.permissions.iter().map(ToString::to_string).collect(),
+        permissions: texts(&view.permissions),
         create_time: view.created.map(time),
         update_time: view.updated.map(time),
-        ..Default::default()
+        left_out_api_scopes: texts(&view.left_out_api_scopes),
+        api_scopes: texts(&view.api_scopes),
+        permission_count: small_count(view.permissions.len()),
+        api_scope_count: small_count(view.api_scopes.len()),
+        holder_counts: view.holder_counts.map(holder_counts),
+        etag: tokens.write_etag(view.etag),
     }
 }
 
-pub(super) fn binding(account: &AccountId, view: &BindingView) -> proto::RoleBinding {
-    let holder = match &view.holder {
-        HolderName::User(user) => format!("users/{user}"),
-        HolderName::Team(team) => format!("teams/{team}"),
-        HolderName::ServiceAccount(id) => format!("serviceAccounts/{id}"),
-    };
+/// A role without its lists.
+pub(super) fn basic_role(tokens: &Tokens, view: RoleView) -> proto::Role {
+    proto::Role {
+        permissions: Vec::new(),
+        left_out_api_scopes: Vec::new(),
+        api_scopes: Vec::new(),
+        ..role(tokens, view)
+    }
+}
+
+pub(super) fn role_section(view: RoleSectionView) -> proto::RoleSection {
+    proto::RoleSection {
+        section: view.section.to_string(),
+        display_name: view.display_name,
+        description: view.description,
+        permission_count: small_count(view.permission_count),
+        contained_count: small_count(view.contained_count),
+        permissions: view.permissions.into_iter().map(role_permission).collect(),
+    }
+}
+
+fn role_permission(view: RolePermissionView) -> proto::RolePermission {
+    proto::RolePermission {
+        permission: view.permission.to_string(),
+        description: view.description,
+        contained: view.contained,
+        api_scopes: texts(&view.api_scopes),
+        deprecated: view.deprecated,
+        feature: view.feature.map(|feature| feature.to_string()).unwrap_or_default(),
+    }
+}
+
+pub(super) fn role_holder(account: &AccountId, view: RoleHolderView) -> proto::RoleHolder {
+    let binding = view.binding.map(|binding| binding_name(account, binding)).unwrap_or_default();
+    let teams = view.teams.iter().map(|team| team_name(account, team)).collect();
+    match view.who {
+        RoleHolderName::User(id, profile, last_sign_in) => proto::RoleHolder {
+            name: format!("accounts/{account}/users/{id}"),
+            display_name: profile.display_name,
+            username: profile.username,
+            email: profile.email,
+            last_sign_in_time: last_sign_in.map(time),
+            role_binding: binding,
+            teams,
+        },
+        RoleHolderName::ServiceAccount(id, display_name) => proto::RoleHolder {
+            name: format!("accounts/{account}/serviceAccounts/{id}"),
+            display_name,
+            role_binding: binding,
+            teams,
+            ..proto::RoleHolder::default()
+        },
+    }
+}
+
+pub(super) fn binding_name(account: &AccountId, binding: Number) -> String {
+    format!("accounts/{account}/roleBindings/{}", binding.0)
+}
+
+pub(super) fn binding(tokens: &Tokens, account: &AccountId, view: &BindingView) -> proto::RoleBinding {
     proto::RoleBinding {
-        name: format!("accounts/{account}/roleBindings/{}", view.number.0),
-        holder,
+        name: binding_name(account, view.number),
+        holder: view.holder.to_string(),
         role: role_name(&view.role),
         create_time: Some(time(view.created)),
-        ..Default::default()
+        etag: tokens.write_etag(view.etag),
+    }
+}
+
+pub(super) fn action(action: AppliedAction) -> proto::applied_change::Action {
+    use proto::applied_change::Action;
+    match action {
+        AppliedAction::Create => Action::Create,
+        AppliedAction::Update => Action::Update,
+        AppliedAction::Delete => Action::Delete,
+    }
+}
+
+pub(super) fn role_difference(difference: RoleDifference) -> proto::RoleDifference {
+    proto::RoleDifference {
+        role: difference.role,
+        display_name: difference.display_name,
+        action: action(difference.action).into(),
+        gained_permissions: difference.gained.into_iter().collect(),
+        lost_permissions: difference.lost.into_iter().collect(),
+    }
+}
+
+pub(super) fn catalog_drop(drop: CatalogDrop) -> proto::CatalogDrop {
+    proto::CatalogDrop {
+        subject: drop.subject,
+        account_count: count(drop.accounts),
+        use_count: count(drop.uses),
+        used_by: drop.used_by,
     }
 }
 
 pub(super) fn applied(change: Applied) -> proto::AppliedChange {
-    use proto::applied_change::Action;
-    let action = match change.action {
-        AppliedAction::Create => Action::Create,
-        AppliedAction::Update => Action::Update,
-        AppliedAction::Delete => Action::Delete,
-    };
-    proto::AppliedChange { action: action.into(), subject: change.subject, detail: change.detail }
+    proto::AppliedChange { action: action(change.action).into(), subject: change.subject, detail: change.detail }
 }
 
-pub(super) fn catalog_head(catalog: &CatalogDefinition) -> proto::Catalog {
+pub(super) fn catalog_head(tokens: &Tokens, view: &CatalogView) -> proto::Catalog {
+    let catalog = &view.definition;
     proto::Catalog {
+        etag: tokens.write_etag(view.etag),
         name: format!("catalogs/{}", catalog.id),
         display_name: catalog.display_name.clone(),
         description: catalog.description.clone(),
@@ -140,7 +269,8 @@ pub(super) fn catalog_head(catalog: &CatalogDefinition) -> proto::Catalog {
     }
 }
 
-pub(super) fn catalog(catalog: &CatalogDefinition) -> proto::Catalog {
+pub(super) fn catalog(tokens: &Tokens, view: &CatalogView) -> proto::Catalog {
+    let catalog = &view.definition;
     let scope = |index: &crate::model::ApiScopeIndex| {
         catalog.api_scopes.get(index.position()).map(|scope| scope.id.to_string())
     };
@@ -175,7 +305,8 @@ pub(super) fn catalog(catalog: &CatalogDefinition) -> proto::Catalog {
         permissions: catalog
             .permissions
             .iter()
-            .map(|each| {
+            .zip(&view.all_api_scopes)
+            .map(|(each, all_api_scopes)| {
                 let section = catalog.sections.get(each.section.position());
                 let feature = each.feature.and_then(|index| catalog.features.get(index.position()));
                 proto::PermissionDefinition {
@@ -186,7 +317,7 @@ pub(super) fn catalog(catalog: &CatalogDefinition) -> proto::Catalog {
                     api_scopes: each.api_scopes.iter().filter_map(scope).collect(),
                     internal: each.internal,
                     deprecated: each.deprecated,
-                    ..Default::default()
+                    all_api_scopes: texts(all_api_scopes),
                 }
             })
             .collect(),
@@ -194,6 +325,6 @@ pub(super) fn catalog(catalog: &CatalogDefinition) -> proto::Catalog {
             true => vec![proto::CustomRolePart::Permissions.into()],
             false => Vec::new(),
         },
-        ..catalog_head(catalog)
+        ..catalog_head(tokens, view)
     }
 }

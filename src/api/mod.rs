@@ -11,6 +11,7 @@ mod convert;
 mod guard;
 mod parse;
 mod roles;
+mod service_accounts;
 mod status;
 mod teams;
 mod tokens;
@@ -20,10 +21,12 @@ mod users;
 pub use guard::{GuardLayer, Guarded};
 pub use tokens::Tokens;
 
+use tonic::{Response, Status};
+
 use crate::{
     model::Revision,
     proto::{self, Consistency, consistency::Requirement},
-    service::{ErrorReason, ReadAt, Service, ServiceError},
+    service::{Answer, ErrorReason, Manners, ReadAt, Service, ServiceError, Write},
 };
 
 /// The largest Check request, in bytes.
@@ -46,6 +49,20 @@ impl Api {
     #[must_use]
     pub fn new(service: Service, store_id: u64) -> Self {
         Self { service, tokens: Tokens::new(store_id), transfers: upload::Transfers::default() }
+    }
+
+    /// Does a write as it wants to be treated, and answers it. `answer` makes the answer of what came of the write and the
+    /// consistency token.
+    async fn respond<T: Send + 'static, R: prost::Message + Default + 'static>(
+        &self,
+        write: Write<T>,
+        manners: Manners,
+        answer: impl FnOnce(T, String) -> R + Send + 'static,
+    ) -> Result<Response<R>, Status> {
+        let tokens = self.tokens;
+        let write = write.answering(move |value, revision| Message(answer(value, tokens.write(revision))));
+        let Message(answer) = self.service.answer(write, manners).await?;
+        Ok(Response::new(answer))
     }
 
     /// Refuses a token of a revision that this server has not reached.
@@ -71,6 +88,19 @@ impl Api {
     }
 }
 
+/// A message as an answer that can be kept.
+struct Message<M>(M);
+
+impl<M: prost::Message + Default + 'static> Answer for Message<M> {
+    fn to_bytes(&self) -> Vec<u8> {
+        self.0.encode_to_vec()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        M::decode(bytes).ok().map(Self)
+    }
+}
+
 macro_rules! servers {
     ($($method:ident, $module:ident, $server:ident;)*) => {
         impl Api {
@@ -92,6 +122,7 @@ servers! {
     user_service, user_service_server, UserServiceServer;
     team_service, team_service_server, TeamServiceServer;
     role_service, role_service_server, RoleServiceServer;
+    service_account_service, service_account_service_server, ServiceAccountServiceServer;
     role_binding_service, role_binding_service_server, RoleBindingServiceServer;
 }
 

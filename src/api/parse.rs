@@ -1,12 +1,18 @@
 //! Requests made into values, with every bad field named at once.
 
+use sha2::Digest as _;
+
+use super::Tokens;
 use crate::{
     model::{
-        AccountId, AccountState, CatalogId, FeatureId, InvalidId, Number, PermissionId, RoleId, ServiceAccountId,
-        TeamId, UserId, UserState,
+        AccountId, AccountState, ApiScopeId, CatalogId, FeatureId, InvalidId, Number, PermissionId, RequestId, RoleId,
+        SectionId, ServiceAccountId, ServiceAccountState, TeamId, Timestamp, UserId, UserState,
     },
     proto,
-    service::{ErrorReason, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, RoleName, ServiceError, Violation},
+    service::{
+        ErrorReason, Etag, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_LEFT_OUT, MAX_PAGE, MAX_PERMISSIONS_OF_A_ROLE,
+        MAX_SEARCH_BYTES, Manners, RequestMark, RoleName, ServiceError, Violation,
+    },
 };
 
 /// The longest display name, username or email address, in bytes.
@@ -148,6 +154,150 @@ impl Fields {
         account.zip(number.map(Number))
     }
 
+    /// `accounts/{account}/serviceAccounts/{service_account}`.
+    pub(super) fn service_account(&mut self, field: &str, text: &str) -> Option<(AccountId, ServiceAccountId)> {
+        const PATTERN: &str = "accounts/{account}/serviceAccounts/{service_account}";
+        let [account, id] = self.parts(field, text, ["accounts", "serviceAccounts"], PATTERN)?;
+        let account = self.id(field, account, AccountId::new);
+        account.zip(self.id(field, id, ServiceAccountId::new))
+    }
+
+    /// How a write wants to be treated.
+    pub(super) fn manners(&mut self, request: &impl prost::Message, validate_only: bool, request_id: &str) -> Manners {
+        let fingerprint = || sha2::Sha256::digest(request.encode_to_vec()).into();
+        self.manners_of(validate_only, request_id, fingerprint)
+    }
+
+    /// The same for a request that has come in pieces.
+    pub(super) fn manners_of(
+        &mut self,
+        validate_only: bool,
+        request_id: &str,
+        fingerprint: impl FnOnce() -> [u8; 32],
+    ) -> Manners {
+        let id = (!request_id.is_empty()).then(|| self.id("request_id", request_id, RequestId::new)).flatten();
+        let request = id.map(|id| RequestMark { id, fingerprint: fingerprint() });
+        Manners { validate_only, request }
+    }
+
+    /// The version that is expected; none: any.
+    pub(super) fn etag(&mut self, tokens: &Tokens, field: &str, text: &str) -> Option<Etag> {
+        if text.is_empty() {
+            return None;
+        }
+        let etag = tokens.read_etag(text);
+        if etag.is_none() {
+            self.wrong(
+                field,
+                format!("{} was given; an etag exactly as it came in an answer is expected", shown(text)),
+            );
+        }
+        etag
+    }
+
+    /// What to search for, in lower case.
+    pub(super) fn search(&mut self, text: &str) -> String {
+        if text.len() > MAX_SEARCH_BYTES {
+            self.wrong("search", format!("{} bytes were given; the maximum is {MAX_SEARCH_BYTES}", text.len()));
+        } else if text.chars().any(char::is_control) {
+            self.wrong("search", format!("{} was given; no control characters are expected", shown(text)));
+        }
+        text.to_lowercase()
+    }
+
+    /// A list of at most `maximum` elements, each parsed by `parse`.
+    pub(super) fn list<T>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        maximum: usize,
+        mut parse: impl FnMut(&mut Self, &str, &str) -> Option<T>,
+    ) -> Vec<T> {
+        if texts.len() > maximum {
+            self.wrong(field, format!("{} were given; the maximum is {maximum}", texts.len()));
+            return Vec::new();
+        }
+        let mut parsed = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            parsed.extend(parse(self, &format!("{field}[{index}]"), text));
+        }
+        parsed
+    }
+
+    /// A list of roles, at most `maximum`.
+    pub(super) fn roles(&mut self, field: &str, texts: &[String], maximum: usize) -> Vec<RoleName> {
+        self.list(field, texts, maximum, Self::role)
+    }
+
+    /// A list of `collection/{id}`, at most `maximum`; none is right too.
+    pub(super) fn short_list<T>(
+        &mut self,
+        field: &str,
+        texts: &[String],
+        collection: &str,
+        maximum: usize,
+        new: fn(&str) -> Result<T, InvalidId>,
+    ) -> Vec<T> {
+        self.list(field, texts, maximum, |fields, field, text| fields.short_name(field, text, collection, new))
+    }
+
+    /// `collection/{id}`.
+    fn short_name<T>(
+        &mut self,
+        field: &str,
+        text: &str,
+        collection: &str,
+        new: fn(&str) -> Result<T, InvalidId>,
+    ) -> Option<T> {
+        match text.split_once('/') {
+            Some((name, id)) if name == collection => self.id(field, id, new),
+            _ => {
+                self.wrong(field, format!("{} was given; \"{collection}/{{id}}\" is expected", shown(text)));
+                None
+            }
+        }
+    }
+
+    /// Sections, by id, at most 100.
+    pub(super) fn sections(&mut self, field: &str, texts: &[String]) -> Vec<SectionId> {
+        self.list(field, texts, MAX_CHANGES_OF_A_WRITE, |fields, field, text| fields.id(field, text, SectionId::new))
+    }
+
+    /// API scopes that a role leaves out, by id.
+    pub(super) fn left_out(&mut self, field: &str, texts: &[String]) -> Vec<ApiScopeId> {
+        self.list(field, texts, MAX_LEFT_OUT, |fields, field, text| fields.id(field, text, ApiScopeId::new))
+    }
+
+    /// An instant; it has to be one that the server's clock could show.
+    pub(super) fn time(&mut self, field: &str, time: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+        let time = time?;
+        let seconds = u64::try_from(time.seconds).ok().filter(|seconds| *seconds < 253_402_300_800);
+        let nanos = u64::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
+        let Some((seconds, nanos)) = seconds.zip(nanos) else {
+            self.wrong(
+                field,
+                format!(
+                    "{} seconds and {} nanoseconds were given; a time from 1970 to 9999 is expected",
+                    time.seconds, time.nanos
+                ),
+            );
+            return None;
+        };
+        Some(Timestamp(seconds * 1000 + nanos / 1_000_000))
+    }
+
+    pub(super) fn service_account_state(&mut self, field: &str, state: i32) -> Option<ServiceAccountState> {
+        use proto::service_account::State;
+        match State::try_from(state) {
+            Ok(State::Unspecified | State::Active) => Some(ServiceAccountState::Active),
+            Ok(State::Suspended) => Some(ServiceAccountState::Suspended),
+            Err(_) => {
+                self.wrong(field, format!("{state} was given; STATE_ACTIVE or STATE_SUSPENDED is expected"));
+                None
+            }
+        }
+    }
+
     /// `users/{user}` or `teams/{team}`.
     pub(super) fn holder(&mut self, field: &str, text: &str) -> Option<HolderName> {
         match text.split_once('/') {
@@ -180,15 +330,7 @@ impl Fields {
             self.wrong(field, format!("{} were given; 1 to {MAX_CHANGES_OF_A_WRITE} are expected", texts.len()));
             return None;
         }
-        let mut ids = Vec::with_capacity(texts.len());
-        for (index, text) in texts.iter().enumerate() {
-            let field = format!("{field}[{index}]");
-            match text.split_once('/') {
-                Some((name, id)) if name == collection => ids.extend(self.id(&field, id, new)),
-                _ => self.wrong(&field, format!("{} was given; \"{collection}/{{id}}\" is expected", shown(text))),
-            }
-        }
-        Some(ids)
+        Some(self.short_list(field, texts, collection, MAX_CHANGES_OF_A_WRITE, new))
     }
 
     /// A list of ids.
@@ -210,7 +352,9 @@ impl Fields {
 
     /// Permissions, by id.
     pub(super) fn permissions(&mut self, field: &str, texts: &[String]) -> Vec<PermissionId> {
-        self.ids(field, texts, PermissionId::new)
+        self.list(field, texts, MAX_PERMISSIONS_OF_A_ROLE, |fields, field, text| {
+            fields.id(field, text, PermissionId::new)
+        })
     }
 
     /// A name for people; may be empty.

@@ -17,6 +17,7 @@ pub(super) fn code(kind: StatusKind) -> Code {
         StatusKind::NotFound => Code::NotFound,
         StatusKind::AlreadyExists => Code::AlreadyExists,
         StatusKind::FailedPrecondition => Code::FailedPrecondition,
+        StatusKind::Aborted => Code::Aborted,
         StatusKind::ResourceExhausted => Code::ResourceExhausted,
         StatusKind::OutOfRange => Code::OutOfRange,
         StatusKind::Unavailable => Code::Unavailable,

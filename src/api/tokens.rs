@@ -4,8 +4,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    model::{Revision, Timestamp},
-    service::{ErrorReason, ServiceError},
+    model::{Number, Revision, Timestamp},
+    service::{ErrorReason, Etag, ServiceError},
 };
 
 const VERSION: u8 = 1;
@@ -66,6 +66,22 @@ impl Tokens {
             ));
         }
         Ok(Revision(revision))
+    }
+
+    /// The etag of a version.
+    pub(super) fn write_etag(&self, etag: Etag) -> String {
+        let (number, revision) = (etag.number.0.to_be_bytes(), etag.revision.0.to_be_bytes());
+        seal(&[&[VERSION, b'e'], &self.store_id.to_be_bytes()[..], &number, &revision])
+    }
+
+    /// The version that an etag names; none: it is no etag. One of another store names what is not here.
+    pub(super) fn read_etag(&self, etag: &str) -> Option<Etag> {
+        let body = open(etag, b'e')?;
+        let (store, rest) = number(&body)?;
+        let (thing, rest) = number(rest)?;
+        let (revision, rest) = number(rest)?;
+        let here = if store == self.store_id { thing } else { 0 };
+        rest.is_empty().then_some(Etag { number: Number(here), revision: Revision(revision) })
     }
 
     /// A page token, bound to what was asked (`arguments`: everything of the request but the page fields).
@@ -174,6 +190,17 @@ mod tests {
         }
         for bad in ["", "A", "é", &"A".repeat(5000)] {
             assert_eq!(tokens.read(bad).unwrap_err().reason, ErrorReason::TokenInvalid);
+        }
+    }
+
+    #[test]
+    fn an_etag_names_one_version_of_one_thing_of_one_store() {
+        let etag = Etag { number: Number(3), revision: Revision(42) };
+        let written = Tokens::new(7).write_etag(etag);
+        assert_eq!(Tokens::new(7).read_etag(&written), Some(etag));
+        assert_eq!(Tokens::new(8).read_etag(&written).map(|etag| etag.number), Some(Number(0)));
+        for bad in ["", "A", "*", &written[1..], &Tokens::new(7).write(Revision(42))] {
+            assert_eq!(Tokens::new(7).read_etag(bad), None, "{bad:?}");
         }
     }
 

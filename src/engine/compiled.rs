@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{PermissionSet, RoleFacts, RoleOrigin};
+use super::{ApiScopeSet, PermissionSet, RoleFacts, RoleOrigin};
 use crate::model::{
-    ApiScopeIndex, Catalog, FeatureIndex, Number, PermissionDefinition, PermissionId, PermissionIndex, RoleId,
-    RoleRecord,
+    ApiScopeId, ApiScopeIndex, Catalog, FeatureIndex, Number, PermissionDefinition, PermissionId, PermissionIndex,
+    RoleId, RoleRecord,
 };
 use std::sync::Arc;
 
@@ -20,7 +20,12 @@ pub struct CompiledCatalog {
     role_by_id: HashMap<RoleId, Arc<RoleFacts>>,
     role_by_number: HashMap<Number, Arc<RoleFacts>>,
     assignable: PermissionSet,
-    api_scopes_of: Vec<Vec<ApiScopeIndex>>,
+    api_scope_by_id: HashMap<ApiScopeId, ApiScopeIndex>,
+    /// What each API scope comes to with all that it includes, itself too.
+    included_in: Vec<ApiScopeSet>,
+    /// What the API scopes of each permission come to.
+    api_scopes_of: Vec<ApiScopeSet>,
+    api_scopes_by_id_order: Vec<ApiScopeIndex>,
     permissions_by_id_order: Vec<PermissionIndex>,
 }
 
@@ -48,13 +53,17 @@ impl CompiledCatalog {
                 permissions.intersect_with(&assignable);
             }
             let origin = RoleOrigin::Catalog { position };
-            let facts = Arc::new(RoleFacts { number: *number, id: role.id.clone(), origin, permissions });
+            let left_out = ApiScopeSet::default();
+            let facts = Arc::new(RoleFacts { number: *number, id: role.id.clone(), origin, permissions, left_out });
             role_by_id.insert(role.id.clone(), Arc::clone(&facts));
             role_by_number.insert(*number, facts);
         }
 
         let mut permissions_by_id_order: Vec<_> = indexes().collect();
         permissions_by_id_order.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
+        let scopes = || (0..).map(ApiScopeIndex).zip(&definition.api_scopes);
+        let mut api_scopes_by_id_order: Vec<_> = scopes().collect();
+        api_scopes_by_id_order.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
         Self {
             permission_by_id: indexes().map(|(index, permission)| (permission.id.clone(), index)).collect(),
             permission_by_number: catalog.permission_numbers.iter().copied().zip((0..).map(PermissionIndex)).collect(),
@@ -62,7 +71,14 @@ impl CompiledCatalog {
             role_by_id,
             role_by_number,
             assignable,
-            api_scopes_of: definition.permissions.iter().map(|permission| included(&catalog, permission)).collect(),
+            api_scope_by_id: scopes().map(|(index, scope)| (scope.id.clone(), index)).collect(),
+            included_in: scopes().map(|(index, _)| included(&catalog, &[index])).collect(),
+            api_scopes_of: definition
+                .permissions
+                .iter()
+                .map(|permission| included(&catalog, &permission.api_scopes))
+                .collect(),
+            api_scopes_by_id_order: api_scopes_by_id_order.into_iter().map(|(index, _)| index).collect(),
             permissions_by_id_order: permissions_by_id_order.into_iter().map(|(index, _)| index).collect(),
             catalog,
         }
@@ -136,7 +152,27 @@ impl CompiledCatalog {
             permissions.insert(permission);
         }
         permissions.intersect_with(&self.assignable);
-        RoleFacts { number, id: record.id.clone(), origin: RoleOrigin::Account, permissions }
+        let left_out = self.left_out(&record.left_out_api_scopes);
+        RoleFacts { number, id: record.id.clone(), origin: RoleOrigin::Account, permissions, left_out }
+    }
+
+    /// What a role that leaves these API scopes out does not provide: they, and every one that includes one of them.
+    /// Cost: linear in the catalog's API scopes; none if nothing is left out.
+    fn left_out(&self, ids: &[ApiScopeId]) -> ApiScopeSet {
+        if ids.is_empty() {
+            return ApiScopeSet::default();
+        }
+        let mut named = ApiScopeSet::with_capacity(self.included_in.len());
+        for index in ids.iter().filter_map(|id| self.api_scope(id.as_str())) {
+            named.insert(index);
+        }
+        let mut left_out = ApiScopeSet::with_capacity(self.included_in.len());
+        for (index, included) in (0..).map(ApiScopeIndex).zip(&self.included_in) {
+            if included.intersects(&named) {
+                left_out.insert(index);
+            }
+        }
+        left_out
     }
 
     /// The permissions whose feature is among the given ones, or that have none.
@@ -158,27 +194,79 @@ impl CompiledCatalog {
         permissions
     }
 
-    /// The API scopes that a permission provides, included ones too, ordered by id.
+    /// Finds an API scope by its id. Cost: one look-up.
     #[must_use]
-    pub fn api_scopes(&self, permission: PermissionIndex) -> &[ApiScopeIndex] {
-        self.api_scopes_of.get(permission.position()).map_or(&[], Vec::as_slice)
+    pub fn api_scope(&self, id: &str) -> Option<ApiScopeIndex> {
+        self.api_scope_by_id.get(id).copied()
+    }
+
+    /// No API scope of this catalog.
+    #[must_use]
+    pub fn no_api_scopes(&self) -> ApiScopeSet {
+        ApiScopeSet::with_capacity(self.included_in.len())
+    }
+
+    /// Adds the API scopes that a permission provides, included ones too, less what is left out. Cost: one step for
+    /// each 64 API scopes of the catalog; if something is left out, for each of the permission's own too.
+    pub fn add_api_scopes(&self, permission: PermissionIndex, left_out: &ApiScopeSet, to: &mut ApiScopeSet) {
+        let Some(all) = self.api_scopes_of.get(permission.position()) else { return };
+        if left_out.is_empty() {
+            to.union_with(all);
+            return;
+        }
+        // Taken away before inclusions are expanded. What is left includes nothing that is left out: that would be left
+        // out with it.
+        let own = self.definition(permission).into_iter().flat_map(|permission| &permission.api_scopes);
+        for index in own.filter(|index| !left_out.contains(**index)) {
+            if let Some(included) = self.included_in.get(index.position()) {
+                to.union_with(included);
+            }
+        }
+    }
+
+    /// The API scopes that a permission provides, included ones too.
+    #[must_use]
+    pub fn api_scopes(&self, permission: PermissionIndex) -> ApiScopeSet {
+        let mut scopes = self.no_api_scopes();
+        self.add_api_scopes(permission, &ApiScopeSet::default(), &mut scopes);
+        scopes
+    }
+
+    /// The API scopes that a role provides, whatever the account is entitled to.
+    /// Cost: linear in the role's permissions.
+    #[must_use]
+    pub fn role_api_scopes(&self, role: &RoleFacts) -> ApiScopeSet {
+        let mut scopes = self.no_api_scopes();
+        for permission in role.permissions.iter() {
+            self.add_api_scopes(permission, &role.left_out, &mut scopes);
+        }
+        scopes
+    }
+
+    /// The ids of a set, in order.
+    pub fn api_scope_ids<'a>(&'a self, set: &'a ApiScopeSet) -> impl Iterator<Item = &'a ApiScopeId> + 'a {
+        let held = self.api_scopes_by_id_order.iter().filter(|index| set.contains(**index));
+        held.filter_map(|index| self.catalog.definition.api_scopes.get(index.position())).map(|scope| &scope.id)
+    }
+
+    /// All API scopes, ordered by id.
+    pub fn all_api_scopes(&self) -> impl Iterator<Item = ApiScopeIndex> + '_ {
+        self.api_scopes_by_id_order.iter().copied()
     }
 }
 
-/// What a permission's own API scopes come to with all that they include.
-fn included(catalog: &Catalog, permission: &PermissionDefinition) -> Vec<ApiScopeIndex> {
+/// What API scopes come to with all that they include.
+fn included(catalog: &Catalog, own: &[ApiScopeIndex]) -> ApiScopeSet {
     let scopes = &catalog.definition.api_scopes;
-    let mut reached = vec![false; scopes.len()];
-    let mut open = permission.api_scopes.clone();
-    let mut found = Vec::new();
+    let mut reached = ApiScopeSet::with_capacity(scopes.len());
+    let mut open = own.to_vec();
     while let Some(index) = open.pop() {
-        if let (Some(seen), Some(scope)) = (reached.get_mut(index.position()), scopes.get(index.position()))
-            && !std::mem::replace(seen, true)
+        if let Some(scope) = scopes.get(index.position())
+            && !reached.contains(index)
         {
-            found.push(index);
+            reached.insert(index);
             open.extend(&scope.includes);
         }
     }
-    found.sort_by_key(|index| scopes.get(index.position()).map(|scope| &scope.id));
-    found
+    reached
 }

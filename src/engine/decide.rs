@@ -1,7 +1,7 @@
 //! The answer to one question, and the list of all that would be allowed.
 
 use super::{HeldRole, Standing, Subject};
-use crate::model::PermissionIndex;
+use crate::model::{ApiScopeIndex, PermissionIndex};
 
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,16 +27,40 @@ pub enum Reason {
     NoRoleGrants,
     /// A role does, but the account is not entitled to the permission's feature.
     FeatureNotEntitled,
+    /// The subject has a permission that provides the API scope, but every role that gives it leaves the scope out.
+    ApiScopeLeftOut,
+}
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// A permission.
+    Permission(PermissionIndex),
+    /// An API scope, which an allowed permission provides.
+    ApiScope(ApiScopeIndex),
+}
+
+impl From<PermissionIndex> for Asked {
+    fn from(permission: PermissionIndex) -> Self {
+        Self::Permission(permission)
+    }
+}
+
+impl From<ApiScopeIndex> for Asked {
+    fn from(scope: ApiScopeIndex) -> Self {
+        Self::ApiScope(scope)
+    }
 }
 
 impl Reason {
     /// Every reason, in the order in which they are looked for; [`Self::Allowed`] last.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AccountSuspended,
         Self::SubjectUnknown,
         Self::SubjectNotActive,
         Self::NoRoleGrants,
         Self::FeatureNotEntitled,
+        Self::ApiScopeLeftOut,
         Self::Allowed,
     ];
 
@@ -49,7 +73,8 @@ impl Reason {
             | Self::SubjectUnknown
             | Self::SubjectNotActive
             | Self::NoRoleGrants
-            | Self::FeatureNotEntitled => Decision::Deny,
+            | Self::FeatureNotEntitled
+            | Self::ApiScopeLeftOut => Decision::Deny,
         }
     }
 
@@ -63,6 +88,7 @@ impl Reason {
             Self::SubjectNotActive => "SUBJECT_NOT_ACTIVE",
             Self::NoRoleGrants => "NO_ROLE_GRANTS",
             Self::FeatureNotEntitled => "FEATURE_NOT_ENTITLED",
+            Self::ApiScopeLeftOut => "API_SCOPE_LEFT_OUT",
         }
     }
 
@@ -86,21 +112,33 @@ impl Reason {
                 "A role of the subject contains the permission, but the account is not entitled to the feature that the \
                  permission belongs to. Entitle the account to it."
             }
+            Self::ApiScopeLeftOut => {
+                "The subject has a permission that provides the API scope, but every role that gives it leaves the API \
+                 scope out, or one that it includes. Put it back into one of those roles."
+            }
         }
     }
 }
 
 /// May this subject do this? Cost: constant.
 #[must_use]
-pub fn decide(subject: &Subject, permission: PermissionIndex) -> Reason {
+pub fn decide(subject: &Subject, asked: impl Into<Asked>) -> Reason {
     match subject.standing {
-        Standing::AccountSuspended => Reason::AccountSuspended,
-        Standing::Unknown => Reason::SubjectUnknown,
-        Standing::NotActive => Reason::SubjectNotActive,
-        Standing::Active if subject.set.allowed().contains(permission) => Reason::Allowed,
-        Standing::Active if subject.set.granted().contains(permission) => Reason::FeatureNotEntitled,
-        Standing::Active => Reason::NoRoleGrants,
+        Standing::AccountSuspended => return Reason::AccountSuspended,
+        Standing::Unknown => return Reason::SubjectUnknown,
+        Standing::NotActive => return Reason::SubjectNotActive,
+        Standing::Active => {}
     }
+    let set = &subject.set;
+    let denied = match asked.into() {
+        Asked::Permission(permission) if set.allowed().contains(permission) => None,
+        Asked::Permission(permission) if set.granted().contains(permission) => Some(Reason::FeatureNotEntitled),
+        Asked::ApiScope(scope) if set.allowed_api_scopes().contains(scope) => None,
+        Asked::ApiScope(scope) if set.entitled_api_scopes().contains(scope) => Some(Reason::ApiScopeLeftOut),
+        Asked::ApiScope(scope) if set.granted_api_scopes().contains(scope) => Some(Reason::FeatureNotEntitled),
+        Asked::Permission(_) | Asked::ApiScope(_) => Some(Reason::NoRoleGrants),
+    };
+    denied.unwrap_or(Reason::Allowed)
 }
 
 /// Every permission that [`decide`] allows and whose id comes after `after`, ordered by id, each with the bindings that
@@ -263,8 +301,54 @@ mod tests {
     #[test]
     fn a_permission_provides_the_api_scopes_that_its_own_include() {
         let catalog = catalog();
-        let scopes: Vec<_> = catalog.api_scopes(FREE).to_vec();
-        assert_eq!(scopes, [ApiScopeIndex(1), ApiScopeIndex(0)], "ordered by id");
+        let scopes = catalog.api_scopes(FREE);
+        let ids: Vec<_> = catalog.api_scope_ids(&scopes).map(ApiScopeId::as_str).collect();
+        assert_eq!(ids, ["message:send", "sms:send"], "ordered by id");
+    }
+
+    #[test]
+    fn an_api_scope_needs_a_permission_that_provides_it_and_a_role_that_does_not_leave_it_out() {
+        const SMS: ApiScopeIndex = ApiScopeIndex(0);
+        const MESSAGE: ApiScopeIndex = ApiScopeIndex(1);
+        let catalog = catalog();
+        let role = |number, permissions: &[u64], left_out: &[&str]| {
+            let record = RoleRecord {
+                id: RoleId::new("mine").unwrap(),
+                display_name: String::new(),
+                description: String::new(),
+                permissions: permissions.iter().copied().map(Number).collect(),
+                left_out_api_scopes: left_out.iter().map(|id| ApiScopeId::new(id).unwrap()).collect(),
+                created: Timestamp(0),
+                updated: Timestamp(0),
+            };
+            Arc::new(catalog.custom_role(Number(number), &record))
+        };
+        let (gated, free) = (&[20][..], &[21][..]);
+        for (features, roles, sms, message) in [
+            (&[][..], vec![], Reason::NoRoleGrants, Reason::NoRoleGrants),
+            (&[], vec![role(60, free, &[])], Reason::Allowed, Reason::Allowed),
+            (&[], vec![role(60, gated, &[])], Reason::FeatureNotEntitled, Reason::FeatureNotEntitled),
+            (&[Number(10)], vec![role(60, gated, &[])], Reason::Allowed, Reason::Allowed),
+            // What includes a scope that is left out goes with it.
+            (&[], vec![role(60, free, &["sms:send"])], Reason::ApiScopeLeftOut, Reason::ApiScopeLeftOut),
+            // A scope that comes only by being included goes with what includes it.
+            (&[], vec![role(60, free, &["message:send"])], Reason::ApiScopeLeftOut, Reason::ApiScopeLeftOut),
+            // Another role gives it all the same; the furthest of several failures is the reason.
+            (&[], vec![role(60, free, &["sms:send"]), role(61, free, &[])], Reason::Allowed, Reason::Allowed),
+            (
+                &[],
+                vec![role(60, free, &["sms:send"]), role(61, gated, &[])],
+                Reason::ApiScopeLeftOut,
+                Reason::ApiScopeLeftOut,
+            ),
+        ] {
+            let held = roles.iter().map(|role| HeldRole { role: role.number, team: None, binding: Number(50) });
+            let held = held.collect();
+            let set = Arc::new(EffectiveSet::new(Arc::clone(&catalog), features, roles));
+            let subject = Subject { standing: Standing::Active, set, held };
+            assert_eq!((decide(&subject, SMS), decide(&subject, MESSAGE)), (sms, message));
+            assert_eq!(decide(&subject, ApiScopeIndex(9)), Reason::NoRoleGrants);
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{CompiledCatalog, PermissionSet};
-use crate::model::{Number, RoleId, TeamId};
+use super::{ApiScopeSet, CompiledCatalog, PermissionSet};
+use crate::model::{Number, PermissionIndex, RoleId, TeamId};
 
 /// Where a role comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,6 +28,8 @@ pub struct RoleFacts {
     pub origin: RoleOrigin,
     /// What it contains: an internal permission only if the role is internal.
     pub permissions: PermissionSet,
+    /// The API scopes that it does not provide, whatever its permissions do.
+    pub left_out: ApiScopeSet,
 }
 
 /// The effective permissions of everybody who holds the same roles in an account.
@@ -39,6 +41,52 @@ pub struct EffectiveSet {
     roles: Vec<Arc<RoleFacts>>,
     granted: PermissionSet,
     allowed: PermissionSet,
+    api_scopes: ApiScopeLevels,
+}
+
+/// How far the grants of a subject come for each API scope.
+#[derive(Debug)]
+struct ApiScopeLevels {
+    /// A permission that some role contains provides it.
+    granted: ApiScopeSet,
+    /// A permission that some role contains and the account is entitled to provides it.
+    entitled: ApiScopeSet,
+    /// One of those roles does not leave it out.
+    allowed: ApiScopeSet,
+}
+
+impl ApiScopeLevels {
+    fn new(
+        catalog: &CompiledCatalog,
+        roles: &[Arc<RoleFacts>],
+        granted: &PermissionSet,
+        allowed: &PermissionSet,
+    ) -> Self {
+        let none = ApiScopeSet::default();
+        let of = |permissions: &PermissionSet| {
+            let mut scopes = catalog.no_api_scopes();
+            for permission in permissions.iter() {
+                catalog.add_api_scopes(permission, &none, &mut scopes);
+            }
+            scopes
+        };
+        let entitled = of(allowed);
+        let mut provided = catalog.no_api_scopes();
+        // Roles that leave nothing out are looked at together: each permission once, however many contain it.
+        let mut whole = PermissionSet::with_capacity(catalog.catalog().definition.permissions.len());
+        for role in roles {
+            if role.left_out.is_empty() {
+                whole.union_with(&role.permissions);
+                continue;
+            }
+            for permission in role.permissions.iter().filter(|permission| allowed.contains(*permission)) {
+                catalog.add_api_scopes(permission, &role.left_out, &mut provided);
+            }
+        }
+        whole.intersect_with(allowed);
+        provided.union_with(&of(&whole));
+        Self { granted: of(granted), entitled, allowed: provided }
+    }
 }
 
 impl EffectiveSet {
@@ -54,7 +102,8 @@ impl EffectiveSet {
         }
         let mut allowed = catalog.entitled(features);
         allowed.intersect_with(&granted);
-        Self { catalog, roles, granted, allowed }
+        let api_scopes = ApiScopeLevels::new(&catalog, &roles, &granted, &allowed);
+        Self { catalog, roles, granted, allowed, api_scopes }
     }
 
     /// The catalog that it was worked out from.
@@ -82,10 +131,44 @@ impl EffectiveSet {
         &self.allowed
     }
 
+    /// The API scopes that permissions of some role provide, entitled or not, left out or not.
+    #[must_use]
+    pub fn granted_api_scopes(&self) -> &ApiScopeSet {
+        &self.api_scopes.granted
+    }
+
+    /// The API scopes that permissions of some role provide that the account is entitled to, left out or not.
+    #[must_use]
+    pub fn entitled_api_scopes(&self) -> &ApiScopeSet {
+        &self.api_scopes.entitled
+    }
+
+    /// The API scopes that may be used.
+    #[must_use]
+    pub fn allowed_api_scopes(&self) -> &ApiScopeSet {
+        &self.api_scopes.allowed
+    }
+
+    /// The API scopes that a permission provides through these roles of the set, included ones too, less what each of
+    /// them leaves out. Cost: linear in the roles.
+    pub fn provided<'a>(
+        &self,
+        permission: PermissionIndex,
+        roles: impl IntoIterator<Item = &'a HeldRole>,
+    ) -> ApiScopeSet {
+        let mut scopes = self.catalog.no_api_scopes();
+        for role in roles.into_iter().filter_map(|held| self.role(held.role)) {
+            self.catalog.add_api_scopes(permission, &role.left_out, &mut scopes);
+        }
+        scopes
+    }
+
     /// What it takes in memory itself, in bytes, without the catalog and the roles that it shares.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.granted.bytes() + self.allowed.bytes() + self.roles.len() * size_of::<usize>()
+        let scopes = &self.api_scopes;
+        let scopes = scopes.granted.bytes() + scopes.entitled.bytes() + scopes.allowed.bytes();
+        size_of::<Self>() + self.granted.bytes() + self.allowed.bytes() + scopes + self.roles.len() * size_of::<usize>()
     }
 }
 

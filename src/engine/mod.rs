@@ -7,9 +7,9 @@
 mod compiled;
 mod decide;
 mod effective;
-mod permission_set;
+mod index_set;
 
 pub use compiled::CompiledCatalog;
-pub use decide::{Decision, Reason, decide, effective_permissions};
+pub use decide::{Asked, Decision, Reason, decide, effective_permissions};
 pub use effective::{EffectiveSet, HeldRole, RoleFacts, RoleOrigin, Standing, Subject};
-pub use permission_set::PermissionSet;
+pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};

@@ -6,6 +6,15 @@
 
 use super::{ApiScopeId, CatalogId, FeatureId, Number, PermissionId, RoleId, SectionId};
 
+/// A position in one of the lists of a catalog.
+pub trait Index: Copy {
+    /// The index of a position. A position beyond 4 billion, which no list has, is the last that there can be.
+    fn at(position: usize) -> Self;
+
+    /// The index as a position in a slice.
+    fn position(self) -> usize;
+}
+
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -16,6 +25,16 @@ macro_rules! index {
             /// The index as a position in a slice.
             #[must_use]
             pub fn position(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl Index for $name {
+            fn at(position: usize) -> Self {
+                Self(u32::try_from(position).unwrap_or(u32::MAX))
+            }
+
+            fn position(self) -> usize {
                 self.0 as usize
             }
         }

@@ -3,7 +3,9 @@
 //! Every key below an account carries the account's number. Numbers are given out once and never again, so a key that
 //! names a deleted thing can never come to mean another.
 
-use super::{AccountId, CatalogId, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp, UserId};
+use super::{
+    AccountId, CatalogId, Holder, HolderKind, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp, UserId,
+};
 
 /// An internal number: given to a thing when it is created, unique in the store, never given again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -65,7 +67,7 @@ pub enum Key {
     /// A binding found from the user or team that holds it -> `Name` (the role's number).
     HolderBinding { account: Number, holder: Number, binding: Number },
     /// A binding found from its role, in the order of those who hold it -> `Present`.
-    RoleBinding { account: Number, role: Number, holder: Number, binding: Number },
+    RoleBinding { account: Number, role: Number, holder: Holder, binding: Number },
     /// How many hold a role directly -> `RoleHolders`.
     RoleHolders { account: Number, role: Number },
     /// How many members a team has -> `Count`.
@@ -128,6 +130,8 @@ pub enum KeyRange {
     AccountRoleBindings(Number),
     /// All [`Key::RoleBinding`] of a role.
     RoleBindings { account: Number, role: Number },
+    /// All [`Key::RoleBinding`] of a role that users hold, that teams hold, or that service accounts hold.
+    RoleBindingsOf { account: Number, role: Number, kind: HolderKind },
     /// All [`Key::RoleHolders`] of an account.
     AccountRoleHolders(Number),
     /// All [`Key::TeamSize`] of an account.
@@ -183,8 +187,15 @@ impl KeyRange {
             Self::Bindings(account) => Key::Binding { account, binding: NONE },
             Self::AccountHolderBindings(account) => Key::HolderBinding { account, holder: NONE, binding: NONE },
             Self::HolderBindings { account, holder } => Key::HolderBinding { account, holder, binding: NONE },
-            Self::AccountRoleBindings(account) => Key::RoleBinding { account, role: NONE, holder: NONE, binding: NONE },
-            Self::RoleBindings { account, role } => Key::RoleBinding { account, role, holder: NONE, binding: NONE },
+            Self::AccountRoleBindings(account) => {
+                Key::RoleBinding { account, role: NONE, holder: Holder::User(NONE), binding: NONE }
+            }
+            Self::RoleBindings { account, role } => {
+                Key::RoleBinding { account, role, holder: Holder::User(NONE), binding: NONE }
+            }
+            Self::RoleBindingsOf { account, role, kind } => {
+                Key::RoleBinding { account, role, holder: kind.of(NONE), binding: NONE }
+            }
             Self::AccountRoleHolders(account) => Key::RoleHolders { account, role: NONE },
             Self::TeamSizes(account) => Key::TeamSize { account, team: NONE },
             Self::ServiceAccounts(account) => Key::ServiceAccount { account, service_account: NONE },
@@ -235,6 +246,10 @@ impl KeyRange {
             (Self::RoleBindings { account: mine, role: whose }, Key::RoleBinding { account, role, .. }) => {
                 mine == *account && whose == *role
             }
+            (
+                Self::RoleBindingsOf { account: mine, role: whose, kind },
+                Key::RoleBinding { account, role, holder, .. },
+            ) => mine == *account && whose == *role && holder.kind() == kind,
             _ => false,
         }
     }

@@ -6,22 +6,24 @@
 
 mod catalog;
 mod change;
+mod comparison;
 mod ids;
 mod key;
 mod record;
 
 pub use catalog::{
-    ApiScope, ApiScopeIndex, Catalog, CatalogDefinition, CatalogRole, CustomRoleParts, Feature, FeatureIndex,
+    ApiScope, ApiScopeIndex, Catalog, CatalogDefinition, CatalogRole, CustomRoleParts, Feature, FeatureIndex, Index,
     PermissionDefinition, PermissionIndex, Section, SectionIndex,
 };
 pub use change::{Actor, Change, RecordChange, Revision, Stamped, Timestamp};
+pub use comparison::{Applied, AppliedAction, RoleDifference, compare_catalogs, compare_roles, difference};
 pub use ids::{
     AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, RequestId, RequestKey, RoleId,
     SectionId, ServiceAccountId, TeamId, UserId,
 };
 pub use key::{Dependency, Key, KeyRange, Kind, Number};
 pub use record::{
-    AccountRecord, AccountState, BindingRecord, CountsRecord, Holder, ProfileRecord, Record, RequestRecord,
+    AccountRecord, AccountState, BindingRecord, CountsRecord, Holder, HolderKind, ProfileRecord, Record, RequestRecord,
     RetiredRecord, RoleHoldersRecord, RoleRecord, ServiceAccountRecord, ServiceAccountState, TeamRecord, UserRecord,
     UserState,
 };

@@ -155,6 +155,8 @@ pub struct RequestRecord {
     pub fingerprint: [u8; 32],
     /// The answer, in the form that the API sends.
     pub answer: Vec<u8>,
+    /// From when on it counts no more.
+    pub expires: Timestamp,
 }
 
 /// A set of users that can hold roles.
@@ -203,7 +205,40 @@ pub enum Holder {
     ServiceAccount(Number),
 }
 
+/// The kinds of things that can hold a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HolderKind {
+    /// [`Holder::User`].
+    User,
+    /// [`Holder::Team`].
+    Team,
+    /// [`Holder::ServiceAccount`].
+    ServiceAccount,
+}
+
+impl HolderKind {
+    /// The holder of this kind with a number.
+    #[must_use]
+    pub fn of(self, number: Number) -> Holder {
+        match self {
+            Self::User => Holder::User(number),
+            Self::Team => Holder::Team(number),
+            Self::ServiceAccount => Holder::ServiceAccount(number),
+        }
+    }
+}
+
 impl Holder {
+    /// Of which kind it is.
+    #[must_use]
+    pub fn kind(self) -> HolderKind {
+        match self {
+            Self::User(_) => HolderKind::User,
+            Self::Team(_) => HolderKind::Team,
+            Self::ServiceAccount(_) => HolderKind::ServiceAccount,
+        }
+    }
+
     /// The holder's number, of whichever kind it is.
     #[must_use]
     pub fn number(self) -> Number {

@@ -1,11 +1,11 @@
 //! The demo: a preset and its account, and what to try with them.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use crate::{
     files,
     presets::INFOBIP_CLASSIC,
-    service::{ErrorReason, Service, ServiceError},
+    service::{ErrorReason, Service, ServiceError, apply_account, apply_catalog},
 };
 
 /// Loads the preset and its account, the way that `apply` would.
@@ -13,8 +13,8 @@ pub(super) async fn load(service: &Service) -> Result<(), ServiceError> {
     let invalid = |problems: files::Problems| ServiceError::new(ErrorReason::FileInvalid, problems.to_string());
     let catalog = files::parse_catalog(INFOBIP_CLASSIC.catalog.as_bytes()).map_err(invalid)?;
     let account = files::parse_account(INFOBIP_CLASSIC.account.as_bytes()).map_err(invalid)?;
-    service.apply_catalog(catalog).await?;
-    service.apply_account(account).await?.map_err(invalid)?;
+    service.write(apply_catalog(catalog, true, None, Arc::default())).await?;
+    service.write(apply_account(account, None, Arc::default())).await?;
     Ok(())
 }
 

@@ -4,8 +4,9 @@ use super::{
     core::{CatalogAt, Core, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, FoundAccount},
+    manners::Etag,
     plan::Plan,
-    writer::Written,
+    writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
@@ -61,39 +62,11 @@ pub struct AccountView {
     pub created: Timestamp,
     /// When its own fields were last changed.
     pub updated: Timestamp,
+    /// Its version.
+    pub etag: Etag,
 }
 
 impl Service {
-    /// Creates an account without users, teams or custom roles.
-    ///
-    /// # Errors
-    /// If the id is taken, or the catalog or a feature does not exist.
-    pub async fn create_account(&self, new: NewAccount) -> Result<Written<AccountView>, ServiceError> {
-        self.write("CreateAccount", move |plan| {
-            if plan.get(&Key::AccountName(new.id.clone()))?.is_some() {
-                return Err(ServiceError::new(
-                    ErrorReason::AlreadyExists,
-                    format!("there is an account {:?} already", new.id.as_str()),
-                ));
-            }
-            let number = facts::find_catalog(plan, &new.catalog)?;
-            let catalog = existing_catalog(plan.catalog(number)?)?;
-            let record = AccountRecord {
-                id: new.id,
-                display_name: new.display_name,
-                catalog: number,
-                state: new.state,
-                features: feature_numbers(&catalog.compiled, &new.features)?,
-                created: plan.time,
-                updated: plan.time,
-            };
-            let view = account_view(&record, &catalog.compiled);
-            insert_account(plan, record)?;
-            Ok(view)
-        })
-        .await
-    }
-
     /// One account.
     ///
     /// # Errors
@@ -102,7 +75,7 @@ impl Service {
         self.read(at, move |core, view| {
             let account = facts::find_account(&view, &id)?;
             let catalog = existing_catalog(core.catalog_at(account.record.catalog, view.revision)?)?;
-            Ok(account_view(&account.record, &catalog.compiled))
+            Ok(account_view(&account, &catalog.compiled))
         })
         .await
     }
@@ -126,7 +99,8 @@ impl Service {
                     let Record::Name(number) = name.value else { continue };
                     if let Some(record) = facts::get_account(&view, &Key::Account(number))? {
                         let catalog = existing_catalog(core.catalog_at(record.value.catalog, view.revision)?)?;
-                        items.push(account_view(&record.value, &catalog.compiled));
+                        let found = FoundAccount { number, record: record.value, revision: record.revision };
+                        items.push(account_view(&found, &catalog.compiled));
                     }
                 }
                 Ok(items)
@@ -134,56 +108,76 @@ impl Service {
             .await?;
         Ok(Page::cut(page, size, revision, |account| account.id.to_string()))
     }
+}
 
-    /// Changes an account.
-    ///
-    /// # Errors
-    /// If it or a feature does not exist, or another catalog is asked for.
-    pub async fn update_account(
-        &self,
-        id: AccountId,
-        update: AccountUpdate,
-    ) -> Result<Written<AccountView>, ServiceError> {
-        self.write("UpdateAccount", move |plan| {
-            let FoundAccount { number, mut record } = facts::find_account(plan, &id)?;
-            let catalog = existing_catalog(plan.catalog(record.catalog)?)?;
-            let fixed = &catalog.compiled.catalog().definition.id;
-            if let Some(other) = update.catalog.filter(|asked| asked != fixed) {
-                return Err(ServiceError::new(
-                    ErrorReason::CatalogFixed,
-                    format!("the account lives under the catalog {fixed} and cannot move to {other}"),
-                ));
-            }
-            let before = record.clone();
-            record.display_name = update.display_name.unwrap_or(record.display_name);
-            record.state = update.state.unwrap_or(record.state);
-            if let Some(features) = &update.features {
-                record.features = feature_numbers(&catalog.compiled, features)?;
-            }
-            if record != before {
-                record.updated = plan.time;
-            }
-            let view = account_view(&record, &catalog.compiled);
-            plan.put(Key::Account(number), Record::Account(record))?;
-            Ok(view)
-        })
-        .await
-    }
+/// Creates an account without users, teams or custom roles. Refused if the id is taken, or the catalog or a feature does
+/// not exist.
+#[must_use]
+pub fn create_account(new: NewAccount) -> Write<AccountView> {
+    Write::new("CreateAccount", move |plan| {
+        if plan.get(&Key::AccountName(new.id.clone()))?.is_some() {
+            return Err(ServiceError::new(
+                ErrorReason::AlreadyExists,
+                format!("there is an account {:?} already", new.id.as_str()),
+            ));
+        }
+        let number = facts::find_catalog(plan, &new.catalog)?;
+        let catalog = existing_catalog(plan.catalog(number)?)?;
+        let record = AccountRecord {
+            id: new.id.clone(),
+            display_name: new.display_name,
+            catalog: number,
+            state: new.state,
+            features: feature_numbers(&catalog.compiled, &new.features)?,
+            created: plan.time,
+            updated: plan.time,
+        };
+        insert_account(plan, record)?;
+        Ok(account_view(&facts::find_account(plan, &new.id)?, &catalog.compiled))
+    })
+}
 
-    /// Deletes an account with everything in it. Cost: constant; what was in it is swept later.
-    ///
-    /// # Errors
-    /// If it does not exist.
-    pub async fn delete_account(&self, id: AccountId) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteAccount", move |plan| {
-            let FoundAccount { number, record } = facts::find_account(plan, &id)?;
-            plan.remove(Key::Account(number))?;
-            plan.remove(Key::AccountName(id))?;
-            plan.remove(Key::CatalogAccount { catalog: record.catalog, account: number })?;
-            plan.retire(number, Kind::Account, None)
-        })
-        .await
-    }
+/// Changes an account. Refused if it or a feature does not exist, another catalog is asked for, or it is another version
+/// than expected.
+#[must_use]
+pub fn update_account(id: AccountId, update: AccountUpdate, expected: Option<Etag>) -> Write<AccountView> {
+    Write::new("UpdateAccount", move |plan| {
+        let before = facts::find_account(plan, &id)?;
+        before.etag().expect(expected)?;
+        let catalog = existing_catalog(plan.catalog(before.record.catalog)?)?;
+        let fixed = &catalog.compiled.catalog().definition.id;
+        if let Some(other) = update.catalog.filter(|asked| asked != fixed) {
+            return Err(ServiceError::new(
+                ErrorReason::CatalogFixed,
+                format!("the account lives under the catalog {fixed} and cannot move to {other}"),
+            ));
+        }
+        let mut record = before.record.clone();
+        record.display_name = update.display_name.unwrap_or(record.display_name);
+        record.state = update.state.unwrap_or(record.state);
+        if let Some(features) = &update.features {
+            record.features = feature_numbers(&catalog.compiled, features)?;
+        }
+        if record != before.record {
+            record.updated = plan.time;
+        }
+        plan.put(Key::Account(before.number), Record::Account(record))?;
+        Ok(account_view(&facts::find_account(plan, &id)?, &catalog.compiled))
+    })
+}
+
+/// Deletes an account with everything in it. Refused if it does not exist, or is another version than expected. Cost:
+/// constant; what was in it is swept later.
+#[must_use]
+pub fn delete_account(id: AccountId, expected: Option<Etag>) -> Write<()> {
+    Write::new("DeleteAccount", move |plan| {
+        let found = facts::find_account(plan, &id)?;
+        found.etag().expect(expected)?;
+        plan.remove(Key::Account(found.number))?;
+        plan.remove(Key::AccountName(id))?;
+        plan.remove(Key::CatalogAccount { catalog: found.record.catalog, account: found.number })?;
+        plan.retire(found.number, Kind::Account, None)
+    })
 }
 
 impl<T> Page<T> {
@@ -244,7 +238,9 @@ fn feature_numbers(catalog: &CompiledCatalog, ids: &[FeatureId]) -> Result<Vec<N
     Ok(numbers)
 }
 
-pub(super) fn account_view(record: &AccountRecord, catalog: &CompiledCatalog) -> AccountView {
+/// An account as it is shown.
+pub(super) fn account_view(found: &FoundAccount, catalog: &CompiledCatalog) -> AccountView {
+    let record = &found.record;
     let definition = &catalog.catalog().definition;
     let mut features: Vec<FeatureId> = record
         .features
@@ -262,5 +258,6 @@ pub(super) fn account_view(record: &AccountRecord, catalog: &CompiledCatalog) ->
         features,
         created: record.created,
         updated: record.updated,
+        etag: found.etag(),
     }
 }

@@ -3,51 +3,34 @@
 //! What the file has and the account has not is created, what differs is changed, what the file does not have is
 //! deleted; what is the same is not touched, and keeps its number and its bindings' ids.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
     accounts::{existing_catalog, insert_account},
     bindings::{insert_binding, remove_binding},
-    catalogs::difference,
-    core::Service,
+    custom_roles::{insert_role, permission_number, remove_role, with_void},
     error::{ErrorReason, ServiceError},
     facts,
+    manners::Etag,
+    memberships::set_membership,
     plan::Plan,
-    roles::{insert_role, listed_permissions, offers_custom_roles, permission_number, remove_role},
+    roles::{listed_left_out, listed_permissions, offers_custom_roles},
+    service_accounts::{insert_service_account, remove_service_account},
     teams::{insert_team, remove_team},
-    users::{insert_user, put_profile, remove_user, set_membership},
-    writer::Written,
+    users::{insert_user, put_profile, remove_user},
+    writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
     files::{AccountDefinition, Located, Problems, RoleDefinition, RoleName},
     model::{
-        AccountRecord, Holder, Key, KeyRange, Number, ProfileRecord, Record, RoleId, RoleRecord, TeamId, TeamRecord,
-        UserRecord,
+        AccountRecord, ApiScopeId, Applied, AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record,
+        Revision, RoleId, RoleRecord, ServiceAccountRecord, TeamId, TeamRecord, UserRecord, difference,
     },
 };
-
-/// What happens to a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppliedAction {
-    /// It is new.
-    Create,
-    /// Some of it changes.
-    Update,
-    /// It goes.
-    Delete,
-}
-
-/// How one thing is changed by a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// What happens to it.
-    pub action: AppliedAction,
-    /// What it is, such as `users/ana`.
-    pub subject: String,
-    /// What changes about it.
-    pub detail: String,
-}
 
 /// Why a file was not applied.
 pub(super) enum Refused {
@@ -67,34 +50,22 @@ impl From<crate::store::StoreError> for Refused {
     }
 }
 
-/// What came of applying an account file: the changes, or everything that is wrong with the file.
-pub type ApplyOutcome = Result<Written<Vec<Applied>>, Problems>;
-
-impl Service {
-    /// Makes an account equal to a definition. Cost: linear in the account and in the definition.
-    ///
-    /// # Errors
-    /// If the facts cannot be read or written. Problems of the file are an outcome, not an error.
-    pub async fn apply_account(&self, definition: AccountDefinition) -> Result<ApplyOutcome, ServiceError> {
-        let problems = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let found = std::sync::Arc::clone(&problems);
-        let written = self
-            .write("ApplyAccount", move |plan| match apply(plan, &definition) {
-                Ok(changes) => Ok(changes),
-                Err(Refused::Error(error)) => Err(error),
-                Err(Refused::Problems(problems)) => {
-                    *found.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(problems);
-                    Err(ServiceError::new(ErrorReason::FileInvalid, "the file has problems; nothing was changed"))
-                }
-            })
-            .await;
-        let problems = problems.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        match (written, problems) {
-            (Ok(written), _) => Ok(Ok(written)),
-            (Err(error), Some(problems)) if error.reason == ErrorReason::FileInvalid => Ok(Err(problems)),
-            (Err(error), _) => Err(error),
+/// Makes an account equal to a definition. Refused if the account is another version than expected, or the file does not
+/// fit the catalog: then `problems` is told everything that is wrong. Cost: linear in the account and in the definition.
+#[must_use]
+pub fn apply_account(
+    definition: AccountDefinition,
+    expected: Option<Etag>,
+    problems: Arc<Mutex<Option<Problems>>>,
+) -> Write<Vec<Applied>> {
+    Write::new("ApplyAccount", move |plan| match apply(plan, &definition, expected) {
+        Ok(changes) => Ok(changes),
+        Err(Refused::Error(error)) => Err(error),
+        Err(Refused::Problems(found)) => {
+            *problems.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+            Err(ServiceError::new(ErrorReason::FileInvalid, "the file has problems; nothing was changed"))
         }
-    }
+    })
 }
 
 /// A file's account while it is applied.
@@ -104,12 +75,15 @@ struct Application<'p, 'c> {
     changes: Vec<Applied>,
 }
 
-fn apply(plan: &mut Plan<'_>, file: &AccountDefinition) -> Result<Vec<Applied>, Refused> {
+fn apply(plan: &mut Plan<'_>, file: &AccountDefinition, expected: Option<Etag>) -> Result<Vec<Applied>, Refused> {
     let existing = match facts::find_account(plan, &file.id.value) {
         Ok(found) => Some(found),
         Err(error) if error.reason == ErrorReason::AccountNotFound => None,
         Err(error) => return Err(error.into()),
     };
+    // What is not there yet has no version that could be expected.
+    let none = Etag { number: Number(0), revision: Revision(0) };
+    existing.as_ref().map_or(none, facts::FoundAccount::etag).expect(expected)?;
     let mut problems = Problems::default();
     let catalog_number = facts::get_name(plan, &Key::CatalogName(file.catalog.value.clone()))?.map(|name| name.value);
     let Some(catalog_number) = catalog_number else {
@@ -149,6 +123,7 @@ fn apply(plan: &mut Plan<'_>, file: &AccountDefinition) -> Result<Vec<Applied>, 
     };
     let teams = application.apply_teams(file, &catalog, &role_number)?;
     application.apply_users(file, &catalog, &role_number, &teams)?;
+    application.apply_service_accounts(file, &catalog, &role_number)?;
     Ok(application.changes)
 }
 
@@ -188,6 +163,19 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
             }
         }
     }
+    for (index, role) in file.roles.iter().enumerate() {
+        for (position, scope) in role.left_out_api_scopes.iter().enumerate() {
+            if catalog.api_scope(scope.value.as_str()).is_none() {
+                problems.add_unknown(
+                    scope.at,
+                    format_args!("roles[{index}].left_out_api_scopes[{position}]"),
+                    scope.value.as_str(),
+                    "an API scope of the catalog",
+                    definition.api_scopes.iter().map(|each| each.id.as_str()),
+                );
+            }
+        }
+    }
     let mut check_roles = |place: &str, index: usize, roles: &[Located<RoleName>]| {
         for (position, role) in roles.iter().enumerate() {
             let RoleName::Managed(id) = &role.value else { continue };
@@ -207,6 +195,9 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
     }
     for (index, user) in file.users.iter().enumerate() {
         check_roles("users", index, &user.roles);
+    }
+    for (index, service_account) in file.service_accounts.iter().enumerate() {
+        check_roles("service_accounts", index, &service_account.roles);
     }
     Names { features }
 }
@@ -287,6 +278,7 @@ impl Application<'_, '_> {
                 role.permissions.iter().filter_map(|each| permission_number(catalog, &each.value)).collect();
             permissions.sort_unstable();
             permissions.dedup();
+            let left_out: Vec<_> = role.left_out_api_scopes.iter().map(|scope| scope.value.clone()).collect();
             let subject = format!("roles/{id}");
             let Some((number, record)) = existing.remove(id) else {
                 refuse_if_not_offered(catalog, role)?;
@@ -297,7 +289,7 @@ impl Application<'_, '_> {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
-                    left_out_api_scopes: Vec::new(),
+                    left_out_api_scopes: with_void(catalog, left_out, &[]),
                     created: time,
                     updated: time,
                 };
@@ -321,13 +313,16 @@ impl Application<'_, '_> {
             if listed != wanted {
                 refuse_if_not_offered(catalog, role)?;
             }
+            let texts = |scopes: &[ApiScopeId]| scopes.iter().map(ToString::to_string).collect();
+            let left_out_before = listed_left_out(catalog, &record);
+            details.extend(difference("left_out_api_scopes", &texts(&left_out_before), &texts(&left_out)));
             if !details.is_empty() {
                 self.note(AppliedAction::Update, subject, &details);
                 let record = RoleRecord {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
-                    left_out_api_scopes: Vec::new(),
+                    left_out_api_scopes: with_void(catalog, left_out, &record.left_out_api_scopes),
                     updated: self.plan.time,
                     ..record
                 };
@@ -461,6 +456,61 @@ impl Application<'_, '_> {
         for (id, (number, _)) in existing {
             self.note(AppliedAction::Delete, format!("users/{id}"), &[]);
             remove_user(self.plan, account, number, id)?;
+        }
+        Ok(())
+    }
+
+    fn apply_service_accounts(
+        &mut self,
+        file: &AccountDefinition,
+        catalog: &CompiledCatalog,
+        role_number: &dyn Fn(&RoleName) -> Option<Number>,
+    ) -> Result<(), Refused> {
+        let account = self.account;
+        let mut existing = BTreeMap::new();
+        for (key, value) in facts::scan_all(self.plan, KeyRange::ServiceAccounts(account))? {
+            if let (Key::ServiceAccount { service_account, .. }, Record::ServiceAccount(record)) = (key, value.value) {
+                existing.insert(record.id.clone(), (service_account, record));
+            }
+        }
+        for given in &file.service_accounts {
+            let id = &given.id.value;
+            let (display_name, description) = (given.display_name.clone(), given.description.clone());
+            let time = self.plan.time;
+            let (number, mut details, is_new) = match existing.remove(id) {
+                None => {
+                    let (id, state, created, updated) = (id.clone(), given.state, time, time);
+                    let record = ServiceAccountRecord { id, display_name, description, state, created, updated };
+                    (insert_service_account(self.plan, account, record)?, Vec::new(), true)
+                }
+                Some((number, record)) => {
+                    let mut details = changed_texts(&[
+                        ("display_name", &record.display_name, &display_name),
+                        ("description", &record.description, &description),
+                    ]);
+                    if record.state != given.state {
+                        details.push("state".to_owned());
+                    }
+                    if !details.is_empty() {
+                        let (state, updated) = (given.state, time);
+                        let record = ServiceAccountRecord { display_name, description, state, updated, ..record };
+                        let key = Key::ServiceAccount { account, service_account: number };
+                        self.plan.put(key, Record::ServiceAccount(record))?;
+                    }
+                    (number, details, false)
+                }
+            };
+            let holder = Holder::ServiceAccount(number);
+            details.extend(self.apply_bindings(holder, is_new, &given.roles, catalog, role_number)?);
+            if is_new {
+                self.note(AppliedAction::Create, format!("serviceAccounts/{id}"), &[]);
+            } else if !details.is_empty() {
+                self.note(AppliedAction::Update, format!("serviceAccounts/{id}"), &details);
+            }
+        }
+        for (id, (number, _)) in existing {
+            self.note(AppliedAction::Delete, format!("serviceAccounts/{id}"), &[]);
+            remove_service_account(self.plan, account, number, id)?;
         }
         Ok(())
     }

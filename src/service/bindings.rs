@@ -1,19 +1,25 @@
 //! Role bindings: who holds which role.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
 use super::{
     MAX_TEAMS_OR_ROLES_OF_A_USER,
     accounts::{account_and_catalog, account_and_catalog_at},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts::{self, RoleName},
+    facts::{self, FoundAccount, RoleName},
+    manners::Etag,
     plan::Plan,
-    writer::Written,
+    writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
     model::{
-        AccountId, BindingRecord, Holder, Key, KeyRange, Number, Record, Revision, ServiceAccountId, TeamId, Timestamp,
-        UserId,
+        AccountId, BindingRecord, Holder, HolderKind, Key, KeyRange, Number, Record, Revision, RoleHoldersRecord,
+        ServiceAccountId, Stamped, TeamId, Timestamp, UserId,
     },
     store::View,
 };
@@ -51,6 +57,15 @@ pub struct BindingFilter {
     pub show_internal: bool,
 }
 
+/// What came of replacing the roles of a holder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReplacedRoles {
+    /// The roles that it was given.
+    pub added: BTreeSet<RoleName>,
+    /// The roles that were taken away from it.
+    pub removed: BTreeSet<RoleName>,
+}
+
 /// A binding as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindingView {
@@ -62,33 +77,21 @@ pub struct BindingView {
     pub role: RoleName,
     /// When it was created.
     pub created: Timestamp,
+    /// Its version; it has only the one.
+    pub etag: Etag,
+}
+
+impl fmt::Display for HolderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(id) => write!(f, "users/{id}"),
+            Self::Team(id) => write!(f, "teams/{id}"),
+            Self::ServiceAccount(id) => write!(f, "serviceAccounts/{id}"),
+        }
+    }
 }
 
 impl Service {
-    /// Gives a role to a user or a team.
-    ///
-    /// # Errors
-    /// If account, holder or role do not exist, the role is held already, or the holder holds as many as it can.
-    pub async fn create_binding(
-        &self,
-        account: AccountId,
-        new: NewBinding,
-    ) -> Result<Written<BindingView>, ServiceError> {
-        self.write("CreateRoleBinding", move |plan| {
-            let (found, catalog) = account_and_catalog(plan, &account)?;
-            let role = facts::find_role(plan, &found, &catalog.compiled, &new.role, new.allow_internal)?;
-            let holder = find_holder(plan, found.number, &new.holder)?;
-            let held = facts::bindings_of(plan, found.number, holder.number())?;
-            if held.iter().any(|(_, of)| *of == role) {
-                return Err(ServiceError::new(ErrorReason::AlreadyExists, "the holder holds that role already"));
-            }
-            check_role_limit(plan, found.number, &catalog.compiled, &held)?;
-            let number = insert_binding(plan, found.number, holder, role)?;
-            Ok(BindingView { number, holder: new.holder, role: new.role, created: plan.time })
-        })
-        .await
-    }
-
     /// One binding. One whose holder or role is gone is gone too.
     ///
     /// # Errors
@@ -101,13 +104,7 @@ impl Service {
     ) -> Result<(BindingView, Revision), ServiceError> {
         self.read(at, move |core, view| {
             let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
-            let record = facts::get_binding(&view, &Key::Binding { account: found.number, binding })?;
-            let shown = match record {
-                Some(record) => {
-                    binding_view(&view, &account, found.number, &catalog.compiled, binding, &record.value, true)?
-                }
-                None => None,
-            };
+            let shown = one_view(&view, &account, &found, &catalog.compiled, binding)?;
             shown.ok_or_else(|| binding_missing(binding))
         })
         .await
@@ -149,7 +146,7 @@ impl Service {
                     (Some(binding), None, Some(role)) => {
                         // The page before ended with it, at the same revision.
                         let last = facts::get_binding(&view, &Key::Binding { account: number, binding })?;
-                        let holder = last.map(|last| last.value.holder.number());
+                        let holder = last.map(|last| last.value.holder);
                         holder.map(|holder| Key::RoleBinding { account: number, role, holder, binding })
                     }
                     (Some(binding), None, None) => Some(Key::Binding { account: number, binding }),
@@ -174,7 +171,7 @@ impl Service {
                             continue;
                         }
                         let show = filter.show_internal;
-                        items.extend(binding_view(&view, &account, number, catalog, binding, &record.value, show)?);
+                        items.extend(binding_view(&view, &account, number, catalog, binding, &record, show)?);
                     }
                 }
                 items.truncate(size + 1);
@@ -183,26 +180,87 @@ impl Service {
             .await?;
         Ok(Page::cut(items, size, revision, |binding| binding.number.0.to_string()))
     }
+}
 
-    /// Takes a role away again.
-    ///
-    /// # Errors
-    /// If the account or the binding does not exist.
-    pub async fn delete_binding(&self, account: AccountId, binding: Number) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteRoleBinding", move |plan| {
-            let (found, catalog) = account_and_catalog(plan, &account)?;
-            let record = facts::get_binding(plan, &Key::Binding { account: found.number, binding })?;
-            let shown = match record {
-                Some(record) => {
-                    binding_view(plan, &account, found.number, &catalog.compiled, binding, &record.value, true)?
+/// Gives roles, each to its holder: all of them, or none. Those that are held already are passed over if `skip_held`, and
+/// refused otherwise. Refused if account, a holder or a role does not exist, or a holder would hold too many.
+#[must_use]
+pub fn create_bindings(
+    method: &'static str,
+    account: AccountId,
+    bindings: Vec<NewBinding>,
+    skip_held: bool,
+) -> Write<Vec<BindingView>> {
+    Write::new(method, move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let mut views = Vec::with_capacity(bindings.len());
+        for new in bindings {
+            let role = facts::find_role(plan, &found, &catalog.compiled, &new.role, new.allow_internal)?;
+            let holder = find_holder(plan, found.number, &new.holder)?;
+            let number = match give_role(plan, found.number, &catalog.compiled, holder, role)? {
+                Given::New(number) => number,
+                Given::Held(number) if skip_held => number,
+                Given::Held(_) => {
+                    return Err(ServiceError::new(
+                        ErrorReason::AlreadyExists,
+                        format!("{} holds the role {} already", new.holder, new.role),
+                    ));
                 }
-                None => None,
             };
-            shown.ok_or_else(|| binding_missing(binding))?;
-            remove_binding(plan, found.number, binding)
-        })
-        .await
-    }
+            views.extend(one_view(plan, &account, &found, &catalog.compiled, number)?);
+        }
+        Ok(views)
+    })
+}
+
+/// Takes roles away again: all of them, or none. Refused if the account or a binding does not exist, or, of a single
+/// one, is another than expected.
+#[must_use]
+pub fn delete_bindings(
+    method: &'static str,
+    account: AccountId,
+    bindings: Vec<Number>,
+    expected: Option<Etag>,
+) -> Write<()> {
+    Write::new(method, move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        for binding in bindings {
+            let view = one_view(plan, &account, &found, &catalog.compiled, binding)?;
+            view.ok_or_else(|| binding_missing(binding))?.etag.expect(expected)?;
+            remove_binding(plan, found.number, binding)?;
+        }
+        Ok(())
+    })
+}
+
+/// Makes a holder hold these roles directly and no others; internal ones are left as they are. Gives the roles that it
+/// was given, and those that were taken away. Refused if account, holder or a role does not exist.
+#[must_use]
+pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleName>) -> Write<ReplacedRoles> {
+    Write::new("ReplaceRoleBindings", move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let catalog = &catalog.compiled;
+        let holder = find_holder(plan, found.number, &holder)?;
+        let mut wanted = BTreeMap::new();
+        for name in roles {
+            wanted.insert(facts::find_role(plan, &found, catalog, &name, false)?, name);
+        }
+        let mut replaced = ReplacedRoles::default();
+        for (binding, role) in facts::bindings_of(plan, found.number, holder.number())? {
+            let Some((facts, _)) = facts::role_of_number(plan, found.number, catalog, role, &mut |_| {})? else {
+                continue;
+            };
+            if wanted.remove(&role).is_none() && !facts::is_internal(catalog, &facts) {
+                remove_binding(plan, found.number, binding)?;
+                replaced.removed.insert(facts::role_name(&account, catalog, &facts));
+            }
+        }
+        for (role, name) in wanted {
+            give_role(plan, found.number, catalog, holder, role)?;
+            replaced.added.insert(name);
+        }
+        Ok(replaced)
+    })
 }
 
 fn binding_missing(binding: Number) -> ServiceError {
@@ -216,6 +274,78 @@ fn find_holder(view: &dyn View, account: Number, name: &HolderName) -> Result<Ho
         HolderName::Team(id) => Holder::Team(facts::find_team(view, account, id)?.0),
         HolderName::ServiceAccount(id) => Holder::ServiceAccount(facts::find_service_account(view, account, id)?.0),
     })
+}
+
+/// What came of giving a role.
+enum Given {
+    New(Number),
+    Held(Number),
+}
+
+/// Gives a role, unless it is held already.
+fn give_role(
+    plan: &mut Plan<'_>,
+    account: Number,
+    catalog: &CompiledCatalog,
+    holder: Holder,
+    role: Number,
+) -> Result<Given, ServiceError> {
+    let held = facts::bindings_of(plan, account, holder.number())?;
+    if let Some((binding, _)) = held.iter().find(|(_, of)| *of == role) {
+        return Ok(Given::Held(*binding));
+    }
+    check_role_limit(plan, account, catalog, &held)?;
+    insert_binding(plan, account, holder, role).map(Given::New)
+}
+
+/// Gives a new holder its roles; one that is named twice is given once. Internal ones are not found.
+pub(super) fn give_roles(
+    plan: &mut Plan<'_>,
+    found: &FoundAccount,
+    catalog: &CompiledCatalog,
+    holder: Holder,
+    roles: &[RoleName],
+) -> Result<(), ServiceError> {
+    for name in roles {
+        let role = facts::find_role(plan, found, catalog, name, false)?;
+        give_role(plan, found.number, catalog, holder, role)?;
+    }
+    Ok(())
+}
+
+/// Gives one role to many holders; who is named twice is given it once.
+pub(super) fn give_to(
+    plan: &mut Plan<'_>,
+    account: Number,
+    catalog: &CompiledCatalog,
+    role: Number,
+    holders: &[HolderName],
+) -> Result<(), ServiceError> {
+    for name in holders {
+        let holder = find_holder(plan, account, name)?;
+        give_role(plan, account, catalog, holder, role)?;
+    }
+    Ok(())
+}
+
+/// Counts one holder of a role more, or one less.
+fn count_holder(
+    plan: &mut Plan<'_>,
+    account: Number,
+    role: Number,
+    holder: Holder,
+    change: i64,
+) -> Result<(), ServiceError> {
+    let key = Key::RoleHolders { account, role };
+    let mut counts = facts::get_role_holders(plan, &key)?.map(|counts| counts.value).unwrap_or_default();
+    let count = match holder.kind() {
+        HolderKind::User => &mut counts.users,
+        HolderKind::Team => &mut counts.teams,
+        HolderKind::ServiceAccount => &mut counts.service_accounts,
+    };
+    // Of a role that is gone nothing is counted any more, and its bindings go one by one.
+    *count = count.saturating_add_signed(change);
+    if counts == RoleHoldersRecord::default() { plan.remove(key) } else { plan.put(key, Record::RoleHolders(counts)) }
 }
 
 /// Refuses one more role where there are as many as there can be. Cost: linear in what is held.
@@ -254,7 +384,8 @@ pub(super) fn insert_binding(
     let record = BindingRecord { holder, role, created: plan.time };
     plan.put(Key::Binding { account, binding }, Record::Binding(record))?;
     plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, Record::Name(role))?;
-    plan.put(Key::RoleBinding { account, role, holder: holder.number(), binding }, Record::Present)?;
+    plan.put(Key::RoleBinding { account, role, holder, binding }, Record::Present)?;
+    count_holder(plan, account, role, holder, 1)?;
     Ok(binding)
 }
 
@@ -262,12 +393,27 @@ pub(super) fn insert_binding(
 pub(super) fn remove_binding(plan: &mut Plan<'_>, account: Number, binding: Number) -> Result<(), ServiceError> {
     let key = Key::Binding { account, binding };
     if let Some(record) = facts::get_binding(plan, &key)? {
-        let (holder, role) = (record.value.holder.number(), record.value.role);
-        plan.remove(Key::HolderBinding { account, holder, binding })?;
+        let (holder, role) = (record.value.holder, record.value.role);
+        plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
         plan.remove(Key::RoleBinding { account, role, holder, binding })?;
         plan.remove(key)?;
+        count_holder(plan, account, role, holder, -1)?;
     }
     Ok(())
+}
+
+/// One binding as it is shown, of an internal role too; none if it is not there, or its holder or its role is gone.
+fn one_view(
+    view: &dyn View,
+    account_id: &AccountId,
+    found: &FoundAccount,
+    catalog: &CompiledCatalog,
+    binding: Number,
+) -> Result<Option<BindingView>, ServiceError> {
+    match facts::get_binding(view, &Key::Binding { account: found.number, binding })? {
+        Some(record) => binding_view(view, account_id, found.number, catalog, binding, &record, true),
+        None => Ok(None),
+    }
 }
 
 /// A binding as it is shown; none if its holder or its role is gone, or may not be seen.
@@ -277,9 +423,11 @@ fn binding_view(
     account: Number,
     catalog: &CompiledCatalog,
     number: Number,
-    record: &BindingRecord,
+    record: &Stamped<BindingRecord>,
     show_internal: bool,
 ) -> Result<Option<BindingView>, ServiceError> {
+    let etag = Etag { number, revision: record.revision };
+    let record = &record.value;
     let Some(holder) = facts::holder_name(view, account, record.holder)? else { return Ok(None) };
     let Some((role, _)) = facts::role_of_number(view, account, catalog, record.role, &mut |_| {})? else {
         return Ok(None);
@@ -288,5 +436,5 @@ fn binding_view(
         return Ok(None);
     }
     let role = facts::role_name(account_id, catalog, &role);
-    Ok(Some(BindingView { number, holder, role, created: record.created }))
+    Ok(Some(BindingView { number, holder, role, created: record.created, etag }))
 }

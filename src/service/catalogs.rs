@@ -1,68 +1,61 @@
-//! Catalogs: replaced whole from a file, read, deleted.
+//! Catalogs: replaced whole from a file, read, compared, deleted.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use super::{
-    apply_account::{Applied, AppliedAction},
-    core::{Page, ReadAt, Service},
+    catalog_drops::{CatalogDrop, drops_in_use},
+    core::{CatalogAt, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts,
+    manners::Etag,
     plan::Plan,
-    writer::Written,
+    writer::Write,
 };
 use crate::{
     model::{
-        ApiScopeIndex, Catalog, CatalogDefinition, CatalogId, CatalogRole, Key, KeyRange, Kind, Number,
-        PermissionDefinition, PermissionIndex, Record, Revision,
+        ApiScopeId, Applied, Catalog, CatalogDefinition, CatalogId, Key, KeyRange, Kind, Number, PermissionIndex,
+        Record, Revision, RoleDifference, compare_catalogs, compare_roles,
     },
     store::View,
 };
 
-impl Service {
-    /// Creates a catalog or replaces it whole. What keeps its id keeps its number; what is dropped is void at once,
-    /// everywhere. Cost: linear in the catalog; accounts follow without being touched.
-    ///
-    /// # Errors
-    /// If the facts cannot be read or written.
-    pub async fn apply_catalog(&self, definition: CatalogDefinition) -> Result<Written<Vec<Applied>>, ServiceError> {
-        self.write("ApplyCatalog", move |plan| {
-            let id = definition.id.clone();
-            let name = facts::get_name(plan, &Key::CatalogName(id.clone()))?.map(|name| name.value);
-            let old = match name {
-                Some(number) => facts::get_catalog(plan, &Key::Catalog(number))?.map(|record| *record.value),
-                None => None,
-            };
-            let changes = compare(old.as_ref().map(|old| &old.definition), &definition);
-            let number = match name {
-                Some(number) => number,
-                None => {
-                    let number = plan.allocate();
-                    plan.put(Key::CatalogName(id), Record::Name(number))?;
-                    number
-                }
-            };
-            let catalog = numbered(plan, number, old.as_ref(), definition);
-            for (role, number) in old.iter().flat_map(|old| old.definition.roles.iter().zip(&old.role_numbers)) {
-                if !catalog.role_numbers.contains(number) {
-                    tracing::debug!(role = role.id.as_str(), "the catalog drops a role");
-                    plan.retire(*number, Kind::Role, None)?;
-                }
-            }
-            plan.put(Key::Catalog(number), Record::Catalog(Box::new(catalog)))?;
-            Ok(changes)
-        })
-        .await
-    }
+/// A catalog as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogView {
+    /// What its file said.
+    pub definition: CatalogDefinition,
+    /// The API scopes that each of its permissions provides, included ones too, ordered by id.
+    pub all_api_scopes: Vec<Vec<ApiScopeId>>,
+    /// Its version.
+    pub etag: Etag,
+}
 
+impl CatalogView {
+    fn new(catalog: &CatalogAt) -> Self {
+        let compiled = &catalog.compiled;
+        let definition = compiled.catalog().definition.clone();
+        let scopes = |index| compiled.api_scope_ids(&compiled.api_scopes(index)).cloned().collect();
+        Self {
+            all_api_scopes: (0..).map(PermissionIndex).take(definition.permissions.len()).map(scopes).collect(),
+            definition,
+            etag: Etag { number: compiled.catalog().number, revision: catalog.revision },
+        }
+    }
+}
+
+impl Service {
     /// One catalog.
     ///
     /// # Errors
     /// If it does not exist.
-    pub async fn get_catalog(&self, id: CatalogId, at: ReadAt) -> Result<(CatalogDefinition, Revision), ServiceError> {
+    pub async fn get_catalog(&self, id: CatalogId, at: ReadAt) -> Result<(CatalogView, Revision), ServiceError> {
         self.read(at, move |core, view| {
             let number = facts::find_catalog(&view, &id)?;
             let catalog = super::accounts::existing_catalog(core.catalog_at(number, view.revision)?)?;
-            Ok(catalog.compiled.catalog().definition.clone())
+            Ok(CatalogView::new(&catalog))
         })
         .await
     }
@@ -76,7 +69,7 @@ impl Service {
         size: usize,
         after: Option<CatalogId>,
         at: ReadAt,
-    ) -> Result<Page<CatalogDefinition>, ServiceError> {
+    ) -> Result<Page<CatalogView>, ServiceError> {
         let (items, revision) = self
             .read(at, move |core, view| {
                 let after = after.map(Key::CatalogName);
@@ -84,43 +77,130 @@ impl Service {
                 for (_, name) in view.scan(KeyRange::CatalogNames, after.as_ref(), size + 1)? {
                     let Record::Name(number) = name.value else { continue };
                     if let Some(catalog) = core.catalog_at(number, view.revision)? {
-                        items.push(catalog.compiled.catalog().definition.clone());
+                        items.push(CatalogView::new(&catalog));
                     }
                 }
                 Ok(items)
             })
             .await?;
-        Ok(Page::cut(items, size, revision, |catalog| catalog.id.to_string()))
+        Ok(Page::cut(items, size, revision, |catalog| catalog.definition.id.to_string()))
     }
 
-    /// Deletes a catalog that no account lives under.
+    /// Compares two catalogs, each as it is at a revision. Gives what changes, what each managed role gains and loses, and
+    /// the later of the two revisions. Cost: linear in both.
     ///
     /// # Errors
-    /// If it does not exist, or accounts live under it.
-    pub async fn delete_catalog(&self, id: CatalogId) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteCatalog", move |plan| {
-            let number = facts::find_catalog(plan, &id)?;
-            let mut used_by = Vec::new();
-            for (key, _) in plan.scan(KeyRange::CatalogAccounts(number), None, 11)? {
-                let Key::CatalogAccount { account, .. } = key else { continue };
-                used_by.extend(
-                    facts::get_account(plan, &Key::Account(account))?.map(|account| account.value.id.to_string()),
-                );
-            }
-            if !used_by.is_empty() {
-                let more = if used_by.len() > 10 { " and more" } else { "" };
-                used_by.truncate(10);
-                return Err(ServiceError::new(
-                    ErrorReason::CatalogInUse,
-                    format!("accounts live under the catalog: {}{more}; delete them first", used_by.join(", ")),
-                )
-                .with("accounts", used_by.join(",")));
-            }
-            plan.remove(Key::Catalog(number))?;
-            plan.remove(Key::CatalogName(id))
-        })
-        .await
+    /// If one of them does not exist then.
+    pub async fn compare_catalogs(
+        &self,
+        before: (CatalogId, ReadAt),
+        after: (CatalogId, ReadAt),
+    ) -> Result<(Vec<Applied>, Vec<RoleDifference>, Revision), ServiceError> {
+        let (old, earlier) = self.get_catalog(before.0, before.1).await?;
+        let (new, later) = self.get_catalog(after.0, after.1).await?;
+        let (old, new) = (&old.definition, &new.definition);
+        Ok((compare_catalogs(Some(old), new), compare_roles(old, new), earlier.max(later)))
     }
+}
+
+/// What came of applying a catalog.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppliedCatalog {
+    /// What it changes.
+    pub changes: Vec<Applied>,
+    /// What it drops although accounts use it.
+    pub drops: Vec<CatalogDrop>,
+}
+
+/// Creates a catalog or replaces it whole. What keeps its id keeps its number; what is dropped is void at once,
+/// everywhere. Refused if it is another version than expected, or, without `allow_drops`, if it drops what accounts use:
+/// then `drops` is told what and by whom. Cost: linear in the catalog, and if it drops something in the accounts under it
+/// and their custom roles; accounts follow without being touched.
+#[must_use]
+pub fn apply_catalog(
+    definition: CatalogDefinition,
+    allow_drops: bool,
+    expected: Option<Etag>,
+    drops: Arc<Mutex<Vec<CatalogDrop>>>,
+) -> Write<AppliedCatalog> {
+    Write::new("ApplyCatalog", move |plan| {
+        let id = definition.id.clone();
+        let name = facts::get_name(plan, &Key::CatalogName(id.clone()))?.map(|name| name.value);
+        let old = match name {
+            Some(number) => facts::get_catalog(plan, &Key::Catalog(number))?,
+            None => None,
+        };
+        // What is not there yet has no version that could be expected.
+        let etag = old.as_ref().map(|old| Etag { number: old.value.number, revision: old.revision });
+        etag.unwrap_or(Etag { number: Number(0), revision: Revision(0) }).expect(expected)?;
+        let old = old.map(|record| *record.value);
+        let changes = compare_catalogs(old.as_ref().map(|old| &old.definition), &definition);
+        let found = old.as_ref().map(|old| drops_in_use(plan, old, &definition)).transpose()?.unwrap_or_default();
+        if !found.is_empty() && !allow_drops {
+            let error = refused(&found);
+            *drops.lock().unwrap_or_else(PoisonError::into_inner) = found;
+            return Err(error);
+        }
+        let number = match name {
+            Some(number) => number,
+            None => {
+                let number = plan.allocate();
+                plan.put(Key::CatalogName(id), Record::Name(number))?;
+                number
+            }
+        };
+        let catalog = numbered(plan, number, old.as_ref(), definition);
+        for (role, number) in old.iter().flat_map(|old| old.definition.roles.iter().zip(&old.role_numbers)) {
+            if !catalog.role_numbers.contains(number) {
+                tracing::debug!(role = role.id.as_str(), "the catalog drops a role");
+                plan.retire(*number, Kind::Role, None)?;
+            }
+        }
+        plan.put(Key::Catalog(number), Record::Catalog(Box::new(catalog)))?;
+        Ok(AppliedCatalog { changes, drops: found })
+    })
+}
+
+fn refused(drops: &[CatalogDrop]) -> ServiceError {
+    let shown: Vec<&str> = drops.iter().take(10).map(|each| each.subject.as_str()).collect();
+    let more = if drops.len() > shown.len() { " and more" } else { "" };
+    ServiceError::new(
+        ErrorReason::CatalogDropsInUse,
+        format!(
+            "the file drops what accounts use: {}{more}; nothing was changed; set allow_drops to drop it all the same",
+            shown.join(", ")
+        ),
+    )
+    .with("drops", shown.join(","))
+}
+
+/// Deletes a catalog that no account lives under. Refused if it does not exist, accounts live under it, or it is another
+/// version than expected.
+#[must_use]
+pub fn delete_catalog(id: CatalogId, expected: Option<Etag>) -> Write<()> {
+    Write::new("DeleteCatalog", move |plan| {
+        let number = facts::find_catalog(plan, &id)?;
+        if let Some(record) = facts::get_catalog(plan, &Key::Catalog(number))? {
+            Etag { number, revision: record.revision }.expect(expected)?;
+        }
+        let mut used_by = Vec::new();
+        for (key, _) in plan.scan(KeyRange::CatalogAccounts(number), None, 11)? {
+            let Key::CatalogAccount { account, .. } = key else { continue };
+            used_by
+                .extend(facts::get_account(plan, &Key::Account(account))?.map(|account| account.value.id.to_string()));
+        }
+        if !used_by.is_empty() {
+            let more = if used_by.len() > 10 { " and more" } else { "" };
+            used_by.truncate(10);
+            return Err(ServiceError::new(
+                ErrorReason::CatalogInUse,
+                format!("accounts live under the catalog: {}{more}; delete them first", used_by.join(", ")),
+            )
+            .with("accounts", used_by.join(",")));
+        }
+        plan.remove(Key::Catalog(number))?;
+        plan.remove(Key::CatalogName(id))
+    })
 }
 
 /// A definition with numbers: those that its ids had, and new ones for the rest.
@@ -149,151 +229,4 @@ fn numbered(plan: &mut Plan<'_>, number: Number, old: Option<&Catalog>, definiti
 
 fn ids<T>(list: &[T], id: impl Fn(&T) -> String) -> Vec<String> {
     list.iter().map(id).collect()
-}
-
-/// What a new version changes, thing by thing.
-fn compare(old: Option<&CatalogDefinition>, new: &CatalogDefinition) -> Vec<Applied> {
-    let mut changes = Vec::new();
-    let subject = format!("catalogs/{}", new.id);
-    let Some(old) = old else {
-        changes.push(Applied { action: AppliedAction::Create, subject, detail: String::new() });
-        return changes;
-    };
-    if let Some(detail) = changed(&[
-        ("display_name", old.display_name != new.display_name),
-        ("description", old.description != new.description),
-        ("custom_roles", old.custom_roles != new.custom_roles),
-    ]) {
-        changes.push(Applied { action: AppliedAction::Update, subject, detail });
-    }
-    let mut list = Comparison { changes: &mut changes, what: "features" };
-    list.of(
-        &old.features,
-        &new.features,
-        |each| each.id.to_string(),
-        |one, other| {
-            changed(&[
-                ("display_name", one.display_name != other.display_name),
-                ("description", one.description != other.description),
-            ])
-        },
-    );
-    list.what = "sections";
-    list.of(
-        &old.sections,
-        &new.sections,
-        |each| each.id.to_string(),
-        |one, other| {
-            changed(&[
-                ("display_name", one.display_name != other.display_name),
-                ("description", one.description != other.description),
-            ])
-        },
-    );
-    // References are positions in lists that differ from one version to the next, so they are compared by id.
-    let scopes = |catalog: &CatalogDefinition, list: &[ApiScopeIndex]| -> BTreeSet<String> {
-        let scope = |index: &ApiScopeIndex| catalog.api_scopes.get(index.position());
-        list.iter().filter_map(scope).map(|scope| scope.id.to_string()).collect()
-    };
-    list.what = "api_scopes";
-    list.of(
-        &old.api_scopes,
-        &new.api_scopes,
-        |each| each.id.to_string(),
-        |one, other| {
-            changed(&[
-                ("description", one.description != other.description),
-                ("includes", scopes(old, &one.includes) != scopes(new, &other.includes)),
-            ])
-        },
-    );
-    let section = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
-        catalog.sections.get(each.section.position()).map(|section| section.id.clone())
-    };
-    let feature = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
-        each.feature.and_then(|index| catalog.features.get(index.position())).map(|feature| feature.id.clone())
-    };
-    list.what = "permissions";
-    list.of(
-        &old.permissions,
-        &new.permissions,
-        |each| each.id.to_string(),
-        |one, other| {
-            changed(&[
-                ("description", one.description != other.description),
-                ("section", section(old, one) != section(new, other)),
-                ("feature", feature(old, one) != feature(new, other)),
-                ("api_scopes", scopes(old, &one.api_scopes) != scopes(new, &other.api_scopes)),
-                ("internal", one.internal != other.internal),
-                ("deprecated", one.deprecated != other.deprecated),
-            ])
-        },
-    );
-    let listed = |catalog: &CatalogDefinition, role: &CatalogRole| -> BTreeSet<String> {
-        let permission = |index: &PermissionIndex| catalog.permissions.get(index.position());
-        role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
-    };
-    list.what = "roles";
-    list.of(
-        &old.roles,
-        &new.roles,
-        |each| each.id.to_string(),
-        |one, other| {
-            let fields = changed(&[
-                ("display_name", one.display_name != other.display_name),
-                ("description", one.description != other.description),
-                ("internal", one.internal != other.internal),
-            ]);
-            let permissions = difference("permissions", &listed(old, one), &listed(new, other));
-            let parts: Vec<String> = fields.into_iter().chain(permissions).collect();
-            if parts.is_empty() { None } else { Some(parts.join(", ")) }
-        },
-    );
-    changes
-}
-
-/// The names of the fields that differ; none: nothing does.
-fn changed(fields: &[(&str, bool)]) -> Option<String> {
-    let names: Vec<&str> = fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
-    if names.is_empty() { None } else { Some(names.join(", ")) }
-}
-
-/// What one list gained and lost, as `name +added -removed`; none: nothing.
-pub(super) fn difference(name: &str, old: &BTreeSet<String>, new: &BTreeSet<String>) -> Option<String> {
-    if old == new {
-        return None;
-    }
-    let added = new.difference(old).map(|id| format!(" +{id}"));
-    let removed = old.difference(new).map(|id| format!(" -{id}"));
-    Some(added.chain(removed).fold(name.to_owned(), |text, part| text + &part))
-}
-
-/// Compares the lists of two versions of a catalog.
-struct Comparison<'a> {
-    changes: &'a mut Vec<Applied>,
-    what: &'static str,
-}
-
-impl Comparison<'_> {
-    fn of<T>(&mut self, old: &[T], new: &[T], id: impl Fn(&T) -> String, differs: impl Fn(&T, &T) -> Option<String>) {
-        let before: HashMap<String, &T> = old.iter().map(|each| (id(each), each)).collect();
-        let after: HashSet<String> = new.iter().map(&id).collect();
-        for each in new {
-            match before.get(&id(each)) {
-                None => self.note(AppliedAction::Create, &id(each), String::new()),
-                Some(old) => {
-                    if let Some(detail) = differs(old, each) {
-                        self.note(AppliedAction::Update, &id(each), detail);
-                    }
-                }
-            }
-        }
-        for each in old.iter().filter(|each| !after.contains(&id(each))) {
-            self.note(AppliedAction::Delete, &id(each), String::new());
-        }
-    }
-
-    fn note(&mut self, action: AppliedAction, id: &str, detail: String) {
-        self.changes.push(Applied { action, subject: format!("{}/{id}", self.what), detail });
-    }
 }

@@ -15,6 +15,8 @@ pub enum StatusKind {
     AlreadyExists,
     /// It is well formed, but the state of things does not allow it.
     FailedPrecondition,
+    /// Somebody else was faster.
+    Aborted,
     /// A limit is reached.
     ResourceExhausted,
     /// It asks for a time that is out of reach.
@@ -65,6 +67,10 @@ reasons! {
         "A file has problems and changed nothing. Every problem was sent before this status, with its line and column.";
     FileTooLarge, "FILE_TOO_LARGE", ResourceExhausted,
         "A file, or a chunk of one, is larger than the limit that the message names.";
+    EtagMismatch, "ETAG_MISMATCH", Aborted,
+        "The thing is not the version that the etag names: somebody has changed it since. Read it again, and decide afresh.";
+    RequestIdReused, "REQUEST_ID_REUSED", InvalidArgument,
+        "The request id was used within 24 hours for another request of the same method. Give each request an id of its own.";
     TokenInvalid, "CONSISTENCY_TOKEN_INVALID", InvalidArgument,
         "The consistency token was not given out by rolecall.";
     TokenForeign, "CONSISTENCY_TOKEN_FOREIGN", FailedPrecondition,
@@ -91,12 +97,19 @@ reasons! {
         "The account has no such role binding.";
     PermissionNotFound, "PERMISSION_NOT_FOUND", NotFound,
         "The account's catalog has no permission of that id. A typo is an error, never a denial.";
+    SectionNotFound, "SECTION_NOT_FOUND", NotFound,
+        "The account's catalog has no section of that id.";
+    ApiScopeNotFound, "API_SCOPE_NOT_FOUND", NotFound,
+        "The account's catalog has no API scope of that id. A typo is an error, never a denial.";
     FeatureNotFound, "FEATURE_NOT_FOUND", NotFound,
         "The account's catalog has no feature of that id.";
     AlreadyExists, "ALREADY_EXISTS", AlreadyExists,
         "Something with that id exists, or the role is held already.";
     CatalogInUse, "CATALOG_IN_USE", FailedPrecondition,
         "Accounts live under the catalog. Delete them first.";
+    CatalogDropsInUse, "CATALOG_DROPS_IN_USE", FailedPrecondition,
+        "The file drops permissions, features or roles that accounts use. What uses them was sent before this status. Set \
+         `allow_drops` to drop them all the same.";
     CatalogFixed, "CATALOG_FIXED", FailedPrecondition,
         "An account stays under the catalog that it was created with.";
     CustomRolesNotOffered, "CUSTOM_ROLES_NOT_OFFERED", FailedPrecondition,

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
-use super::error::{ErrorReason, ServiceError};
+use super::{
+    error::{ErrorReason, ServiceError},
+    manners::Etag,
+};
 use crate::{
     engine::{CompiledCatalog, HeldRole, RoleFacts},
     model::{
         AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, Holder, Key, KeyRange, Number,
-        ProfileRecord, Record, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, Stamped, TeamId, TeamRecord,
-        UserId, UserRecord,
+        ProfileRecord, Record, Revision, RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord,
+        Stamped, TeamId, TeamRecord, Timestamp, UserId, UserRecord,
     },
     store::{StoreError, View},
 };
@@ -20,6 +23,15 @@ pub enum RoleName {
     Catalog(CatalogId, RoleId),
     /// `accounts/{account}/roles/{role}`.
     Account(AccountId, RoleId),
+}
+
+impl std::fmt::Display for RoleName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Catalog(catalog, role) => write!(f, "catalogs/{catalog}/roles/{role}"),
+            Self::Account(account, role) => write!(f, "accounts/{account}/roles/{role}"),
+        }
+    }
 }
 
 /// The records that a load notes as it reads them. Plans and lists need none.
@@ -46,6 +58,9 @@ typed!(get_profile, Profile, ProfileRecord);
 typed!(get_team, Team, TeamRecord);
 typed!(get_role, Role, RoleRecord);
 typed!(get_service_account, ServiceAccount, ServiceAccountRecord);
+typed!(get_role_holders, RoleHolders, RoleHoldersRecord);
+typed!(get_count, Count, u64);
+typed!(get_time, Time, Timestamp);
 typed!(get_binding, Binding, BindingRecord);
 typed!(get_name, Name, Number);
 
@@ -68,6 +83,14 @@ pub(super) fn scan_all(view: &dyn View, range: KeyRange) -> Result<Vec<(Key, Sta
 pub(super) struct FoundAccount {
     pub(super) number: Number,
     pub(super) record: AccountRecord,
+    pub(super) revision: Revision,
+}
+
+impl FoundAccount {
+    /// Its version.
+    pub(super) fn etag(&self) -> Etag {
+        Etag { number: self.number, revision: self.revision }
+    }
 }
 
 /// The account of an id.
@@ -77,8 +100,8 @@ pub(super) fn find_account(view: &dyn View, id: &AccountId) -> Result<FoundAccou
             .with("account", id.as_str())
     };
     let number = get_name(view, &Key::AccountName(id.clone()))?.ok_or_else(missing)?.value;
-    let record = get_account(view, &Key::Account(number))?.ok_or_else(missing)?.value;
-    Ok(FoundAccount { number, record })
+    let record = get_account(view, &Key::Account(number))?.ok_or_else(missing)?;
+    Ok(FoundAccount { number, record: record.value, revision: record.revision })
 }
 
 /// The number of a catalog.
@@ -90,13 +113,17 @@ pub(super) fn find_catalog(view: &dyn View, id: &CatalogId) -> Result<Number, Se
 }
 
 /// A user of an account with its number.
-pub(super) fn find_user(view: &dyn View, account: Number, id: &UserId) -> Result<(Number, UserRecord), ServiceError> {
+pub(super) fn find_user(
+    view: &dyn View,
+    account: Number,
+    id: &UserId,
+) -> Result<(Number, Stamped<UserRecord>), ServiceError> {
     let missing = || {
         ServiceError::new(ErrorReason::UserNotFound, format!("the account has no user {:?}", id.as_str()))
             .with("user", id.as_str())
     };
     let user = get_name(view, &Key::UserName { account, id: id.clone() })?.ok_or_else(missing)?.value;
-    Ok((user, get_user(view, &Key::User { account, user })?.ok_or_else(missing)?.value))
+    Ok((user, get_user(view, &Key::User { account, user })?.ok_or_else(missing)?))
 }
 
 /// A service account of an account with its number.
@@ -104,7 +131,7 @@ pub(super) fn find_service_account(
     view: &dyn View,
     account: Number,
     id: &ServiceAccountId,
-) -> Result<(Number, ServiceAccountRecord), ServiceError> {
+) -> Result<(Number, Stamped<ServiceAccountRecord>), ServiceError> {
     let missing = || {
         ServiceError::new(
             ErrorReason::ServiceAccountNotFound,
@@ -115,17 +142,21 @@ pub(super) fn find_service_account(
     let name = Key::ServiceAccountName { account, id: id.clone() };
     let service_account = get_name(view, &name)?.ok_or_else(missing)?.value;
     let found = get_service_account(view, &Key::ServiceAccount { account, service_account })?;
-    Ok((service_account, found.ok_or_else(missing)?.value))
+    Ok((service_account, found.ok_or_else(missing)?))
 }
 
 /// A team of an account with its number.
-pub(super) fn find_team(view: &dyn View, account: Number, id: &TeamId) -> Result<(Number, TeamRecord), ServiceError> {
+pub(super) fn find_team(
+    view: &dyn View,
+    account: Number,
+    id: &TeamId,
+) -> Result<(Number, Stamped<TeamRecord>), ServiceError> {
     let missing = || {
         ServiceError::new(ErrorReason::TeamNotFound, format!("the account has no team {:?}", id.as_str()))
             .with("team", id.as_str())
     };
     let team = get_name(view, &Key::TeamName { account, id: id.clone() })?.ok_or_else(missing)?.value;
-    Ok((team, get_team(view, &Key::Team { account, team })?.ok_or_else(missing)?.value))
+    Ok((team, get_team(view, &Key::Team { account, team })?.ok_or_else(missing)?))
 }
 
 pub(super) fn role_missing(id: &RoleId) -> ServiceError {
@@ -138,10 +169,10 @@ pub(super) fn find_custom_role(
     view: &dyn View,
     account: Number,
     id: &RoleId,
-) -> Result<(Number, RoleRecord), ServiceError> {
+) -> Result<(Number, Stamped<RoleRecord>), ServiceError> {
     let missing = || role_missing(id);
     let role = get_name(view, &Key::RoleName { account, id: id.clone() })?.ok_or_else(missing)?.value;
-    Ok((role, get_role(view, &Key::Role { account, role })?.ok_or_else(missing)?.value))
+    Ok((role, get_role(view, &Key::Role { account, role })?.ok_or_else(missing)?))
 }
 
 /// The number of any role that an account can use. Internal ones are there only for who may see them.
@@ -200,13 +231,48 @@ pub(super) fn role_of_number(
     catalog: &CompiledCatalog,
     role: Number,
     note: Note<'_>,
-) -> Result<Option<(Arc<RoleFacts>, crate::model::Revision)>, StoreError> {
+) -> Result<Option<(Arc<RoleFacts>, Revision)>, StoreError> {
     if let Some(facts) = catalog.role_of_number(role) {
-        return Ok(Some((Arc::clone(facts), crate::model::Revision(0))));
+        return Ok(Some((Arc::clone(facts), Revision(0))));
     }
     note(Dependency::Thing(role));
     let record = get_role(view, &Key::Role { account, role })?;
     Ok(record.map(|record| (Arc::new(catalog.custom_role(role, &record.value)), record.revision)))
+}
+
+/// All things of a range that a search finds: at most `size` of them after `after`, and the key after which the next
+/// page begins if there may be more. Looks at a bounded number of keys, so a page can be shorter than it might be.
+pub(super) fn find_in<T>(
+    view: &dyn View,
+    range: KeyRange,
+    mut after: Option<Key>,
+    size: usize,
+    mut look: impl FnMut(&Key, &Record) -> Result<Option<T>, ServiceError>,
+) -> Result<(Vec<T>, Option<Key>), ServiceError> {
+    const LOOKED_AT: usize = 20_000;
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    loop {
+        let piece = view.scan(range, after.as_ref(), size.max(100) + 1)?;
+        let is_last = piece.len() <= size.max(100);
+        for (key, value) in piece {
+            if items.len() == size || looked_at == LOOKED_AT {
+                // What is looked at now may be found by the next page.
+                return Ok((items, after));
+            }
+            looked_at += 1;
+            items.extend(look(&key, &value.value)?);
+            after = Some(key);
+        }
+        if is_last {
+            return Ok((items, None));
+        }
+    }
+}
+
+/// Whether one of the texts contains what is searched for; capital letters and small ones are the same.
+pub(super) fn matches(search: &str, texts: &[&str]) -> bool {
+    search.is_empty() || texts.iter().any(|text| text.to_lowercase().contains(search))
 }
 
 /// The teams of a user that exist, by number.

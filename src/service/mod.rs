@@ -6,14 +6,20 @@
 mod accounts;
 mod apply_account;
 mod bindings;
+mod catalog_drops;
 mod catalogs;
 mod core;
+mod custom_roles;
 mod error;
 mod export;
 mod facts;
+mod holders;
+mod manners;
+mod memberships;
 mod plan;
 mod questions;
 mod roles;
+mod service_accounts;
 mod sweep;
 mod teams;
 mod users;
@@ -23,20 +29,48 @@ mod writer;
 mod planted_bugs;
 
 pub use self::{
-    accounts::{AccountUpdate, AccountView, NewAccount},
-    apply_account::{Applied, AppliedAction},
-    bindings::{BindingFilter, BindingView, HolderName, NewBinding},
+    accounts::{AccountUpdate, AccountView, NewAccount, create_account, delete_account, update_account},
+    apply_account::apply_account,
+    bindings::{
+        BindingFilter, BindingView, HolderName, NewBinding, ReplacedRoles, create_bindings, delete_bindings,
+        replace_bindings,
+    },
+    catalog_drops::CatalogDrop,
+    catalogs::{AppliedCatalog, CatalogView, apply_catalog, delete_catalog},
     core::{Head, Page, ReadAt, Service, Settings},
+    custom_roles::{
+        ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
+        duplicate_role, remove_permissions, update_role,
+    },
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     export::AccountExport,
     facts::RoleName,
-    questions::{Answer, BatchItem, GrantPath, ListedPermission, ListedPermissions, SubjectName},
-    roles::{NewRole, RoleKind, RoleUpdate, RoleView},
-    teams::{NewTeam, TeamUpdate, TeamView},
-    users::{HeldRoleView, NewUser, RemovedRole, UserUpdate, UserView},
-    writer::Written,
+    holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
+    manners::{Answer, Etag, Manners, RequestMark},
+    memberships::{
+        ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
+        replace_user_teams,
+    },
+    questions::{
+        AskedName, BatchItem, Decided, GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions,
+        SubjectKind, SubjectName,
+    },
+    roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
+    service_accounts::{
+        NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
+        update_service_account,
+    },
+    teams::{NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
+    users::{
+        HeldRoleView, NewUser, RemovedRole, UserFilter, UserUpdate, UserView, create_users, delete_user, erase_user,
+        record_sign_in, remove_user_role, update_user,
+    },
+    writer::{Write, Written},
 };
-pub use crate::engine::{Decision, Reason};
+pub use crate::{
+    engine::{Decision, Reason},
+    model::{Applied, AppliedAction},
+};
 
 /// The most teams and the most roles that a user can have, each.
 pub const MAX_TEAMS_OR_ROLES_OF_A_USER: usize = 256;
@@ -52,3 +86,7 @@ pub const MAX_BATCH: usize = 1_000;
 pub const MAX_PAGE: usize = 1_000;
 /// The most things that one unary write can name.
 pub const MAX_CHANGES_OF_A_WRITE: usize = 100;
+/// The most API scopes that a custom role can leave out.
+pub const MAX_LEFT_OUT: usize = 1_000;
+/// The longest text to search for, in bytes.
+pub const MAX_SEARCH_BYTES: usize = 128;

@@ -36,13 +36,30 @@ pub(super) struct Plan<'a> {
     pending: &'a Pending,
     /// When the write is accepted, if it is.
     pub(super) time: Timestamp,
+    /// Only to see what would come of it: nothing of it is kept.
+    pub(super) is_dry: bool,
+    /// The last revision before it.
+    last: Revision,
+    /// Its answer will be kept, so that it is a change even if it changes nothing else.
+    pub(super) is_remembered: bool,
     next_number: u64,
     changes: BTreeMap<Key, RecordChange>,
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(core: &'a Core, pending: &'a Pending, time: Timestamp, next_number: u64) -> Self {
-        Self { core, pending, time, next_number: next_number.max(1), changes: BTreeMap::new() }
+    /// A plan for the write after the revision `last`.
+    pub(super) fn new(core: &'a Core, pending: &'a Pending, time: Timestamp, last: Revision, next_number: u64) -> Self {
+        let (is_dry, is_remembered, changes) = (false, false, BTreeMap::new());
+        Self { core, pending, time, is_dry, last, is_remembered, next_number: next_number.max(1), changes }
+    }
+
+    /// The revision at which what is planned so far holds.
+    pub(super) fn revision(&self) -> Revision {
+        if self.is_dry || (self.changes.is_empty() && !self.is_remembered) { self.last } else { self.next_revision() }
+    }
+
+    fn next_revision(&self) -> Revision {
+        Revision(self.last.0 + 1)
     }
 
     /// A number that nothing ever had.
@@ -55,6 +72,16 @@ impl<'a> Plan<'a> {
     /// Sets a record. Setting it to what it is changes nothing.
     pub(super) fn put(&mut self, key: Key, record: Record) -> Result<(), ServiceError> {
         self.set(key, Some(record))
+    }
+
+    /// Sets a record, and has it count as changed even if it is what it was.
+    pub(super) fn rewrite(&mut self, key: Key, record: Record) -> Result<(), ServiceError> {
+        self.put(key.clone(), record.clone())?;
+        if !self.changes.contains_key(&key) {
+            let before = self.underneath(&key)?;
+            self.changes.insert(key.clone(), RecordChange { key, before, after: Some(record) });
+        }
+        Ok(())
     }
 
     /// Removes a record, if it is there.
@@ -139,8 +166,7 @@ impl<'a> Plan<'a> {
 impl View for Plan<'_> {
     fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
         match self.changes.get(key) {
-            // A plan's own records have no revision yet; nobody asks for it before they do.
-            Some(change) => Ok(change.after.clone().map(|value| Stamped { revision: Revision(0), value })),
+            Some(change) => Ok(change.after.clone().map(|value| Stamped { revision: self.next_revision(), value })),
             None => self.underneath(key),
         }
     }
@@ -161,7 +187,7 @@ impl View for Plan<'_> {
         }
         let changes = self.changes.range(from..).take_while(|(key, _)| range.contains(key));
         for (key, change) in changes.filter(|(key, _)| is_new(key)) {
-            let value = change.after.clone().map(|value| Stamped { revision: Revision(0), value });
+            let value = change.after.clone().map(|value| Stamped { revision: self.next_revision(), value });
             overlay.insert(key, value);
         }
         // Each change can take at most one record away, so this many more make up for all of them.

@@ -10,24 +10,54 @@ use super::{
 };
 use crate::{
     cache::{Dependencies, Entry, Stamps, Weighed},
-    engine::{EffectiveSet, Reason, Standing, Subject, decide, effective_permissions},
+    engine::{Asked, EffectiveSet, HeldRole, Reason, Standing, Subject, decide, effective_permissions},
     model::{
-        AccountId, AccountState, ApiScopeIndex, Dependency, Key, MAX_ID_BYTES, Number, Revision, TeamId, UserId,
-        UserState,
+        AccountId, AccountState, CatalogId, Dependency, Key, MAX_ID_BYTES, Number, Revision, ServiceAccountId,
+        ServiceAccountState, TeamId, UserId, UserState,
     },
     store::View,
 };
 
-/// Who a question is about: the well-formed ids of an account and of a user in it.
+/// Of which kind a subject is. A user and a service account of the same id are two subjects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SubjectKind {
+    /// A user.
+    User,
+    /// A service account.
+    ServiceAccount,
+}
+
+/// Who a question is about: the well-formed ids of an account and of a user or service account in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubjectName<'a> {
     account: &'a str,
-    user: &'a str,
+    kind: SubjectKind,
+    id: &'a str,
 }
 
-/// The cache's key of a subject: both ids, the first with its length before it, so that no two subjects share one.
+/// A subject of an account, for a load.
+struct LoadedName {
+    account: AccountId,
+    subject: LoadedSubject,
+}
+
+enum LoadedSubject {
+    User(UserId),
+    ServiceAccount(ServiceAccountId),
+}
+
+/// What a question is about, by id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskedName<'a> {
+    /// A permission.
+    Permission(&'a str),
+    /// An API scope.
+    ApiScope(&'a str),
+}
+
+/// The cache's key of a subject: its kind and both ids, the first with its length before it, so that no two share one.
 struct SubjectKey {
-    bytes: [u8; 1 + 2 * MAX_ID_BYTES],
+    bytes: [u8; 2 + 2 * MAX_ID_BYTES],
     length: usize,
 }
 
@@ -36,17 +66,24 @@ impl<'a> SubjectName<'a> {
     ///
     /// # Errors
     /// Which of the two is no id, and why.
-    pub fn new(account: &'a str, user: &'a str) -> Result<Self, crate::model::InvalidId> {
+    pub fn new(account: &'a str, kind: SubjectKind, id: &'a str) -> Result<Self, crate::model::InvalidId> {
         AccountId::check(account)?;
-        UserId::check(user)?;
-        Ok(Self { account, user })
+        match kind {
+            SubjectKind::User => UserId::check(id)?,
+            SubjectKind::ServiceAccount => ServiceAccountId::check(id)?,
+        }
+        Ok(Self { account, kind, id })
     }
 
     fn key(self) -> SubjectKey {
-        let mut bytes = [0; 1 + 2 * MAX_ID_BYTES];
+        let mut bytes = [0; 2 + 2 * MAX_ID_BYTES];
         // Ids are at most MAX_ID_BYTES long, so the length fits a byte and both fit the array.
         let length = u8::try_from(self.account.len()).unwrap_or(u8::MAX);
-        let parts = [&[length], self.account.as_bytes(), self.user.as_bytes()];
+        let kind = match self.kind {
+            SubjectKind::User => b'u',
+            SubjectKind::ServiceAccount => b's',
+        };
+        let parts = [&[kind, length][..], self.account.as_bytes(), self.id.as_bytes()];
         let mut end = 0;
         for part in parts {
             for byte in part {
@@ -59,9 +96,17 @@ impl<'a> SubjectName<'a> {
         SubjectKey { bytes, length: end }
     }
 
-    fn to_owned(self) -> Result<(AccountId, UserId), ServiceError> {
+    fn to_owned(self) -> Result<LoadedName, ServiceError> {
         let invalid = |error: crate::model::InvalidId| ServiceError::field("subject", error.to_string());
-        Ok((AccountId::new(self.account).map_err(invalid)?, UserId::new(self.user).map_err(invalid)?))
+        Ok(LoadedName {
+            account: AccountId::new(self.account).map_err(invalid)?,
+            subject: match self.kind {
+                SubjectKind::User => LoadedSubject::User(UserId::new(self.id).map_err(invalid)?),
+                SubjectKind::ServiceAccount => {
+                    LoadedSubject::ServiceAccount(ServiceAccountId::new(self.id).map_err(invalid)?)
+                }
+            },
+        })
     }
 }
 
@@ -87,7 +132,7 @@ impl Weighed for Answerable {
             // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
             // nothing stays within its bound too.
             Self::Subject { subject, .. } => {
-                size_of::<Self>() + subject.held.len() * size_of::<crate::engine::HeldRole>() + subject.set.bytes()
+                size_of::<Self>() + subject.held.len() * size_of::<HeldRole>() + subject.set.bytes()
             }
         }
     }
@@ -109,7 +154,7 @@ impl Weighed for Answerable {
 
 /// The answer to one question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Decided {
     /// Why, and with it the decision.
     pub reason: Reason,
     /// The revision at which it is so.
@@ -119,10 +164,14 @@ pub struct Answer {
 /// One question of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BatchItem {
-    /// The user's id, not yet looked at.
-    pub user: String,
-    /// The permission's id, not yet looked at.
+    /// Of which kind the subject is.
+    pub kind: SubjectKind,
+    /// The subject's id, not yet looked at.
+    pub id: String,
+    /// The permission's id, not yet looked at; empty: an API scope is asked for.
     pub permission: String,
+    /// The API scope's id, not yet looked at.
+    pub api_scope: String,
 }
 
 /// One path by which a subject has a permission.
@@ -168,6 +217,30 @@ pub struct ListedPermissions {
     pub revision: Revision,
 }
 
+/// One API scope that a subject may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedApiScope {
+    /// Its id.
+    pub api_scope: String,
+    /// For people.
+    pub description: String,
+    /// The permissions of the subject that provide it, ordered by id.
+    pub permissions: Vec<String>,
+}
+
+/// Every API scope that a subject may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedApiScopes {
+    /// Ordered by id.
+    pub api_scopes: Vec<ListedApiScope>,
+    /// Why there is none, if that is so whatever its roles are.
+    pub subject_reason: Option<Reason>,
+    /// The API scope after which the next page begins; none: this was the last one.
+    pub next: Option<String>,
+    /// The revision at which it is so.
+    pub revision: Revision,
+}
+
 type Kept = Arc<Entry<Answerable>>;
 
 impl Service {
@@ -176,16 +249,21 @@ impl Service {
     ///
     /// # Errors
     /// An unknown account or permission, and whatever keeps the facts from being read: never an allow.
-    pub async fn check(&self, subject: SubjectName<'_>, permission: &str, at: ReadAt) -> Result<Answer, ServiceError> {
+    pub async fn check(
+        &self,
+        subject: SubjectName<'_>,
+        asked: AskedName<'_>,
+        at: ReadAt,
+    ) -> Result<Decided, ServiceError> {
         if let ReadAt::Exact(revision) = at {
             let answerable = self.answerable_at(subject, revision).await?;
-            return answer(&answerable, subject, permission, revision);
+            return answer(&answerable, subject, asked, revision);
         }
         // Read before the entry is looked at: whatever was published by now is seen, and the answer holds at the later
         // of the two revisions.
         let stable = self.core.stamps.stable();
         let entry = self.entry(subject).await?;
-        answer(&entry.value, subject, permission, stable.max(entry.revision))
+        answer(&entry.value, subject, asked, stable.max(entry.revision))
     }
 
     /// Answers many questions about one account at one revision; an item that is an error is an error of its own.
@@ -233,7 +311,7 @@ impl Service {
             ReadAt::Exact(revision) => revision,
         };
         let mut results = Vec::with_capacity(items.len());
-        let mut known: HashMap<&str, Answerable> = HashMap::new();
+        let mut known: HashMap<(SubjectKind, &str), Answerable> = HashMap::new();
         for item in items {
             let subject = match item.subject(account) {
                 Ok(subject) => subject,
@@ -242,10 +320,11 @@ impl Service {
                     continue;
                 }
             };
-            if !known.contains_key(item.user.as_str()) {
-                known.insert(&item.user, self.answerable_at(subject, revision).await?);
+            let key = (item.kind, item.id.as_str());
+            if !known.contains_key(&key) {
+                known.insert(key, self.answerable_at(subject, revision).await?);
             }
-            if let Some(answerable) = known.get(item.user.as_str()) {
+            if let Some(answerable) = known.get(&key) {
                 results.push(item.result(account, answerable));
             }
         }
@@ -264,23 +343,49 @@ impl Service {
         after: Option<String>,
         at: ReadAt,
     ) -> Result<ListedPermissions, ServiceError> {
-        let (account, _) = name.to_owned()?;
-        let (entry, revision) = match at {
-            ReadAt::Latest => {
-                let stable = self.core.stamps.stable();
-                let entry = self.entry(name).await?;
-                let revision = stable.max(entry.revision);
-                (entry, revision)
-            }
-            ReadAt::Exact(revision) => {
-                (Arc::new(Entry::unkept(self.answerable_at(name, revision).await?, revision)), revision)
-            }
-        };
+        let LoadedName { account, .. } = name.to_owned()?;
+        let (entry, revision) = self.entry_at(name, at).await?;
         self.blocking(move || {
             let page = listed(&entry.value, &account, size, after.as_deref())?;
             Ok(ListedPermissions { revision, ..page })
         })
         .await
+    }
+
+    /// The API scopes that a subject may use, with the permissions that provide them: a page of at most `size` after
+    /// `after`. Cost: as [`Self::check`], and linear in the subject's permissions.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub async fn list_api_scopes(
+        &self,
+        name: SubjectName<'_>,
+        size: usize,
+        after: Option<String>,
+        at: ReadAt,
+    ) -> Result<ListedApiScopes, ServiceError> {
+        let LoadedName { account, .. } = name.to_owned()?;
+        let (entry, revision) = self.entry_at(name, at).await?;
+        self.blocking(move || {
+            let page = listed_api_scopes(&entry.value, &account, size, after.as_deref())?;
+            Ok(ListedApiScopes { revision, ..page })
+        })
+        .await
+    }
+
+    /// The entry of a subject at a revision, and the revision at which it is so.
+    async fn entry_at(&self, name: SubjectName<'_>, at: ReadAt) -> Result<(Kept, Revision), ServiceError> {
+        match at {
+            ReadAt::Latest => {
+                let stable = self.core.stamps.stable();
+                let entry = self.entry(name).await?;
+                let revision = stable.max(entry.revision);
+                Ok((entry, revision))
+            }
+            ReadAt::Exact(revision) => {
+                Ok((Arc::new(Entry::unkept(self.answerable_at(name, revision).await?, revision)), revision))
+            }
+        }
     }
 
     /// The kept entry of a subject, or a new one.
@@ -289,12 +394,12 @@ impl Service {
         if let Some(entry) = self.core.subjects.hit(key.as_bytes(), self.core.now()) {
             return Ok(entry);
         }
-        let (account, user) = subject.to_owned()?;
+        let name = subject.to_owned()?;
         let core = Arc::clone(&self.core);
         self.blocking(move || {
             let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
                 let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
-                let answerable = core.load(&StoreView(&*core.store), &account, &user, None, &mut note)?;
+                let answerable = core.load(&StoreView(&*core.store), &name, None, &mut note)?;
                 // No grant expires by itself yet, so neither does what is worked out from them.
                 Ok((answerable, None))
             };
@@ -303,7 +408,7 @@ impl Service {
             match core.subjects.get_or_load(key.as_bytes(), core.now(), &mut read).map_err(ServiceError::from) {
                 Err(error) if error.reason == ErrorReason::Disturbed => {
                     // A large write can take long. What was published before it is answered meanwhile, from history.
-                    let answerable = core.load(&core.at(stable), &account, &user, Some(stable), &mut |_| {})?;
+                    let answerable = core.load(&core.at(stable), &name, Some(stable), &mut |_| {})?;
                     Ok(Arc::new(Entry::unkept(answerable, stable)))
                 }
                 outcome => outcome,
@@ -313,9 +418,9 @@ impl Service {
     }
 
     async fn answerable_at(&self, subject: SubjectName<'_>, revision: Revision) -> Result<Answerable, ServiceError> {
-        let (account, user) = subject.to_owned()?;
+        let name = subject.to_owned()?;
         let core = Arc::clone(&self.core);
-        self.blocking(move || core.load(&core.at(revision), &account, &user, Some(revision), &mut |_| {})).await
+        self.blocking(move || core.load(&core.at(revision), &name, Some(revision), &mut |_| {})).await
     }
 }
 
@@ -324,11 +429,11 @@ impl Core {
     fn load(
         &self,
         view: &dyn View,
-        account_id: &AccountId,
-        user_id: &UserId,
+        name: &LoadedName,
         past: Option<Revision>,
         note: facts::Note<'_>,
     ) -> Result<Answerable, ServiceError> {
+        let account_id = &name.account;
         note(Dependency::AccountName(account_id.clone()));
         let Some(account) = facts::get_name(view, &Key::AccountName(account_id.clone()))?.map(|name| name.value) else {
             return Ok(Answerable::NoAccount);
@@ -344,25 +449,9 @@ impl Core {
         };
         let Some(catalog) = catalog else { return Ok(Answerable::NoAccount) };
 
-        note(Dependency::UserName { account, id: user_id.clone() });
-        let user = facts::get_name(view, &Key::UserName { account, id: user_id.clone() })?.map(|name| name.value);
-        let user = match user {
-            None => None,
-            Some(user) => {
-                note(Dependency::Thing(user));
-                facts::get_user(view, &Key::User { account, user })?.map(|record| (user, record.value))
-            }
-        };
-        let standing = match (record.state, &user) {
-            (AccountState::Suspended, _) => Standing::AccountSuspended,
-            (AccountState::Active, None) => Standing::Unknown,
-            (AccountState::Active, Some((_, user))) if user.state == UserState::Active => Standing::Active,
-            (AccountState::Active, Some(_)) => Standing::NotActive,
-        };
-        // Who is not active is asked about seldom and told no at once: its roles are not even read.
-        let held = match (&user, standing) {
-            (Some((user, _)), Standing::Active) => facts::held_roles(view, account, *user, note)?,
-            _ => Vec::new(),
+        let (standing, held) = match &name.subject {
+            LoadedSubject::User(id) => load_user(view, account, id, record.state, note)?,
+            LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, note)?,
         };
         #[cfg(test)]
         let (record, held) = self.with_fault(record, held, &catalog);
@@ -375,9 +464,9 @@ impl Core {
     fn with_fault(
         &self,
         mut record: crate::model::AccountRecord,
-        mut held: Vec<crate::engine::HeldRole>,
+        mut held: Vec<HeldRole>,
         catalog: &CatalogAt,
-    ) -> (crate::model::AccountRecord, Vec<crate::engine::HeldRole>) {
+    ) -> (crate::model::AccountRecord, Vec<HeldRole>) {
         use super::core::Fault;
         match self.settings.fault {
             Some(Fault::TeamRoleForgotten) => held.retain(|held| held.team.is_none()),
@@ -394,9 +483,9 @@ impl Core {
         account: Number,
         catalog: &CatalogAt,
         features: Vec<Number>,
-        held: Vec<crate::engine::HeldRole>,
+        held: Vec<HeldRole>,
         note: facts::Note<'_>,
-    ) -> Result<(Arc<EffectiveSet>, Vec<crate::engine::HeldRole>), ServiceError> {
+    ) -> Result<(Arc<EffectiveSet>, Vec<HeldRole>), ServiceError> {
         let mut numbers: Vec<Number> = held.iter().map(|held| held.role).collect();
         numbers.sort_unstable();
         numbers.dedup();
@@ -416,14 +505,77 @@ impl Core {
     }
 }
 
+/// Where a user stands, and what it holds. Who is not active is asked about seldom and told no at once: its roles are not
+/// even read.
+fn load_user(
+    view: &dyn View,
+    account: Number,
+    id: &UserId,
+    account_state: AccountState,
+    note: facts::Note<'_>,
+) -> Result<(Standing, Vec<HeldRole>), ServiceError> {
+    let name = Key::UserName { account, id: id.clone() };
+    note(Dependency::UserName { account, id: id.clone() });
+    let Some(user) = facts::get_name(view, &name)?.map(|name| name.value) else {
+        return Ok((standing(account_state, None), Vec::new()));
+    };
+    note(Dependency::Thing(user));
+    let record = facts::get_user(view, &Key::User { account, user })?;
+    let standing = standing(account_state, record.map(|record| record.value.state == UserState::Active));
+    let held = match standing {
+        Standing::Active => facts::held_roles(view, account, user, note)?,
+        _ => Vec::new(),
+    };
+    Ok((standing, held))
+}
+
+/// The same for a service account, which holds what it holds directly.
+fn load_service_account(
+    view: &dyn View,
+    account: Number,
+    id: &ServiceAccountId,
+    account_state: AccountState,
+    note: facts::Note<'_>,
+) -> Result<(Standing, Vec<HeldRole>), ServiceError> {
+    let name = Key::ServiceAccountName { account, id: id.clone() };
+    note(Dependency::ServiceAccountName { account, id: id.clone() });
+    let Some(service_account) = facts::get_name(view, &name)?.map(|name| name.value) else {
+        return Ok((standing(account_state, None), Vec::new()));
+    };
+    note(Dependency::Thing(service_account));
+    let record = facts::get_service_account(view, &Key::ServiceAccount { account, service_account })?;
+    let is_active = record.map(|record| record.value.state == ServiceAccountState::Active);
+    let standing = standing(account_state, is_active);
+    let held = match standing {
+        Standing::Active => facts::bindings_of(view, account, service_account)?,
+        _ => Vec::new(),
+    };
+    Ok((standing, held.into_iter().map(|(binding, role)| HeldRole { role, team: None, binding }).collect()))
+}
+
+/// Whether a subject can be allowed anything. `is_active`: none if it does not exist.
+fn standing(account: AccountState, is_active: Option<bool>) -> Standing {
+    match (account, is_active) {
+        (AccountState::Suspended, _) => Standing::AccountSuspended,
+        (AccountState::Active, None) => Standing::Unknown,
+        (AccountState::Active, Some(true)) => Standing::Active,
+        (AccountState::Active, Some(false)) => Standing::NotActive,
+    }
+}
+
 impl BatchItem {
     fn subject<'a>(&'a self, account: &'a str) -> Result<SubjectName<'a>, ServiceError> {
-        SubjectName::new(account, &self.user).map_err(|error| ServiceError::field("subject", error.to_string()))
+        SubjectName::new(account, self.kind, &self.id)
+            .map_err(|error| ServiceError::field("subject", error.to_string()))
     }
 
     fn result(&self, account: &str, answerable: &Answerable) -> Result<Reason, ServiceError> {
-        let name = SubjectName { account, user: &self.user };
-        answer(answerable, name, &self.permission, Revision(0)).map(|answer| answer.reason)
+        let name = SubjectName { account, kind: self.kind, id: &self.id };
+        let asked = match self.permission.as_str() {
+            "" => AskedName::ApiScope(&self.api_scope),
+            permission => AskedName::Permission(permission),
+        };
+        answer(answerable, name, asked, Revision(0)).map(|answer| answer.reason)
     }
 }
 
@@ -442,21 +594,28 @@ fn whole_account(
 fn answer(
     answerable: &Answerable,
     name: SubjectName<'_>,
-    permission: &str,
+    asked: AskedName<'_>,
     revision: Revision,
-) -> Result<Answer, ServiceError> {
+) -> Result<Decided, ServiceError> {
     let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(name.account)) };
-    let Some(index) = subject.set.catalog().permission(permission) else {
-        let catalog = &subject.set.catalog().catalog().definition.id;
-        let cut: String = permission.chars().take(MAX_ID_BYTES).collect();
-        return Err(ServiceError::new(
-            ErrorReason::PermissionNotFound,
-            format!("the catalog {:?} has no permission {cut:?}", catalog.as_str()),
-        )
-        .with("permission", cut)
-        .with("catalog", catalog.as_str()));
+    let catalog = subject.set.catalog();
+    let found = match asked {
+        AskedName::Permission(id) => catalog.permission(id).map(Asked::from),
+        AskedName::ApiScope(id) => catalog.api_scope(id).map(Asked::from),
     };
-    Ok(Answer { reason: decide(subject, index), revision })
+    let asked = found.ok_or_else(|| not_in_catalog(&catalog.catalog().definition.id, asked))?;
+    Ok(Decided { reason: decide(subject, asked), revision })
+}
+
+fn not_in_catalog(catalog: &CatalogId, asked: AskedName<'_>) -> ServiceError {
+    let (reason, what, name, id) = match asked {
+        AskedName::Permission(id) => (ErrorReason::PermissionNotFound, "permission", "permission", id),
+        AskedName::ApiScope(id) => (ErrorReason::ApiScopeNotFound, "API scope", "api_scope", id),
+    };
+    let cut: String = id.chars().take(MAX_ID_BYTES).collect();
+    ServiceError::new(reason, format!("the catalog {:?} has no {what} {cut:?}", catalog.as_str()))
+        .with(name, cut)
+        .with("catalog", catalog.as_str())
 }
 
 fn no_account(id: &str) -> ServiceError {
@@ -485,6 +644,7 @@ fn listed(
             break;
         }
         path_count += held.len();
+        let scopes = subject.set.provided(index, held.iter().copied());
         let mut paths: Vec<GrantPath> = held
             .into_iter()
             .filter_map(|held| {
@@ -494,23 +654,64 @@ fn listed(
             .collect();
         paths.sort();
         let feature = permission.feature.and_then(|feature| definition.features.get(feature.position()));
-        let scope = |scope: &ApiScopeIndex| text(definition.api_scopes.get(scope.position()).map(|scope| &scope.id));
         permissions.push(ListedPermission {
             permission: permission.id.to_string(),
             section: text(definition.sections.get(permission.section.position()).map(|section| &section.id)),
             feature: feature.map(|feature| feature.id.to_string()),
-            api_scopes: catalog.api_scopes(index).iter().map(scope).collect(),
+            api_scopes: catalog.api_scope_ids(&scopes).map(ToString::to_string).collect(),
             paths,
             deprecated: permission.deprecated,
         });
     }
-    let subject_reason = match subject.standing {
+    let subject_reason = subject_reason(subject.standing);
+    Ok(ListedPermissions { account: account.clone(), permissions, subject_reason, next, revision: Revision(0) })
+}
+
+/// Why nothing is listed, if that is so whatever a subject's roles are.
+fn subject_reason(standing: Standing) -> Option<Reason> {
+    match standing {
         Standing::Active => None,
         Standing::AccountSuspended => Some(Reason::AccountSuspended),
         Standing::Unknown => Some(Reason::SubjectUnknown),
         Standing::NotActive => Some(Reason::SubjectNotActive),
-    };
-    Ok(ListedPermissions { account: account.clone(), permissions, subject_reason, next, revision: Revision(0) })
+    }
+}
+
+fn listed_api_scopes(
+    answerable: &Answerable,
+    account: &AccountId,
+    size: usize,
+    after: Option<&str>,
+) -> Result<ListedApiScopes, ServiceError> {
+    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(account.as_str())) };
+    let catalog = subject.set.catalog();
+    let definition = &catalog.catalog().definition;
+    let mut provided = Vec::new();
+    for (index, held) in effective_permissions(subject, None) {
+        provided.push((index, subject.set.provided(index, held)));
+    }
+    let mut api_scopes: Vec<ListedApiScope> = Vec::new();
+    let (mut permission_count, mut next) = (0, None);
+    for index in catalog.all_api_scopes() {
+        let Some(scope) = definition.api_scopes.get(index.position()) else { continue };
+        let comes_after = after.is_none_or(|after| scope.id.as_str() > after);
+        if !comes_after || decide(subject, index) != Reason::Allowed {
+            continue;
+        }
+        let by = provided.iter().filter(|(_, scopes)| scopes.contains(index));
+        let permissions: Vec<String> =
+            by.filter_map(|(index, _)| catalog.definition(*index)).map(|each| each.id.to_string()).collect();
+        let is_full = api_scopes.len() == size || permission_count + permissions.len() > MAX_PATHS;
+        if let Some(last) = api_scopes.last().filter(|_| is_full) {
+            next = Some(last.api_scope.clone());
+            break;
+        }
+        permission_count += permissions.len();
+        let (api_scope, description) = (scope.id.to_string(), scope.description.clone());
+        api_scopes.push(ListedApiScope { api_scope, description, permissions });
+    }
+    let subject_reason = subject_reason(subject.standing);
+    Ok(ListedApiScopes { api_scopes, subject_reason, next, revision: Revision(0) })
 }
 
 fn text(id: Option<&impl ToString>) -> String {

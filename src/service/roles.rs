@@ -1,22 +1,26 @@
-//! Roles: the managed ones of the catalog shown, the custom ones of the account created, changed, deleted.
+//! Roles as they are shown: the managed ones of the catalog and the custom ones of the account, found and ordered.
+
+use std::cmp::Reverse;
 
 use super::{
-    MAX_PERMISSIONS_OF_A_ROLE,
-    accounts::{account_and_catalog, account_and_catalog_at, existing_catalog},
-    core::{Page, ReadAt, Service},
+    accounts::{account_and_catalog_at, existing_catalog},
+    core::{CatalogAt, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts::{self, RoleName},
-    plan::Plan,
-    writer::Written,
+    facts::{self, FoundAccount, RoleName},
+    holders::{RoleHolderCounts, holder_counts},
+    manners::Etag,
 };
 use crate::{
-    engine::CompiledCatalog,
+    engine::{CompiledCatalog, RoleFacts},
     model::{
-        AccountId, Catalog, CatalogRole, Key, KeyRange, Kind, Number, PermissionId, Record, Revision, RoleId,
-        RoleRecord, Timestamp,
+        AccountId, ApiScopeId, CatalogId, Key, KeyRange, Number, PermissionId, Record, Revision, RoleId, RoleRecord,
+        Stamped, Timestamp,
     },
-    store::View,
+    store::{At, View},
 };
+
+/// A page ends before a role with which it would name more permissions and API scopes than this.
+const MAX_NAMES: usize = 20_000;
 
 /// Who keeps a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,30 +31,6 @@ pub enum RoleKind {
     Internal,
     /// The account.
     Custom,
-}
-
-/// A custom role to be created.
-#[derive(Clone, Debug)]
-pub struct NewRole {
-    /// Its id.
-    pub id: RoleId,
-    /// For people.
-    pub display_name: String,
-    /// For people.
-    pub description: String,
-    /// What it contains.
-    pub permissions: Vec<PermissionId>,
-}
-
-/// What to change of a custom role; none: as it is.
-#[derive(Clone, Debug, Default)]
-pub struct RoleUpdate {
-    /// For people.
-    pub display_name: Option<String>,
-    /// For people.
-    pub description: Option<String>,
-    /// What it contains, all of it.
-    pub permissions: Option<Vec<PermissionId>>,
 }
 
 /// A role as it is shown.
@@ -66,176 +46,270 @@ pub struct RoleView {
     pub description: String,
     /// What it contains, ordered by id.
     pub permissions: Vec<PermissionId>,
+    /// The API scopes that it does not provide, whatever its permissions do, ordered by id.
+    pub left_out_api_scopes: Vec<ApiScopeId>,
+    /// The API scopes that it provides, included ones too, ordered by id.
+    pub api_scopes: Vec<ApiScopeId>,
+    /// Who holds it, in numbers, where that was asked for.
+    pub holder_counts: Option<RoleHolderCounts>,
     /// When it was created; none for the catalog's roles.
     pub created: Option<Timestamp>,
     /// When it was last changed; none for the catalog's roles.
     pub updated: Option<Timestamp>,
+    /// Its version.
+    pub etag: Etag,
+}
+
+/// By what roles are ordered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RoleOrder {
+    /// Managed ones before custom ones, each by id.
+    #[default]
+    Id,
+    /// By display name.
+    DisplayName,
+    /// By the number of users who hold them in any way.
+    UserCount,
+    /// By the number of permissions.
+    PermissionCount,
+}
+
+/// Which roles to list, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleFilter {
+    /// Internal ones too.
+    pub show_internal: bool,
+    /// Only those of this kind.
+    pub kind: Option<RoleKind>,
+    /// Only those with a text that contains this, in lower case; empty: all.
+    pub search: String,
+    /// By what they are ordered.
+    pub order: RoleOrder,
+    /// The largest first.
+    pub descending: bool,
+    /// Without the lists of permissions and API scopes a page holds more.
+    pub is_basic: bool,
 }
 
 impl Service {
-    /// Creates a custom role.
-    ///
-    /// # Errors
-    /// If the account or a permission does not exist, the id is taken, the catalog offers no custom roles, or the
-    /// account has as many as it can have.
-    pub async fn create_role(&self, account: AccountId, new: NewRole) -> Result<Written<RoleView>, ServiceError> {
-        self.write("CreateRole", move |plan| {
-            let (found, catalog) = account_and_catalog(plan, &account)?;
-            offers_custom_roles(&catalog.compiled)?;
-            let number = found.number;
-            if plan.get(&Key::RoleName { account: number, id: new.id.clone() })?.is_some() {
-                return Err(ServiceError::new(
-                    ErrorReason::AlreadyExists,
-                    format!("the account has a custom role {:?} already", new.id.as_str()),
-                ));
-            }
-            let record = RoleRecord {
-                id: new.id,
-                display_name: new.display_name,
-                description: new.description,
-                permissions: permission_numbers(&catalog.compiled, &new.permissions)?,
-                left_out_api_scopes: Vec::new(),
-                created: plan.time,
-                updated: plan.time,
-            };
-            let view = custom_role_view(&account, &catalog.compiled, &record);
-            insert_role(plan, number, record)?;
-            plan.count(number, 0, 1)?;
-            Ok(view)
-        })
-        .await
-    }
-
-    /// One role, managed or custom. An internal one is there only with `show_internal`.
+    /// One role, managed or custom; its holders in `account` (of a custom role: its own) are counted. An internal one is
+    /// there only with `show_internal`. Cost: linear in the members of the teams that hold it.
     ///
     /// # Errors
     /// If it does not exist.
     pub async fn get_role(
         &self,
         name: RoleName,
+        account: Option<AccountId>,
         show_internal: bool,
         at: ReadAt,
     ) -> Result<(RoleView, Revision), ServiceError> {
-        self.read(at, move |core, view| match &name {
-            RoleName::Account(account, id) => {
-                let (found, catalog) = account_and_catalog_at(core, &view, account)?;
-                let (_, record) = facts::find_custom_role(&view, found.number, id)?;
-                Ok(custom_role_view(account, &catalog.compiled, &record))
+        self.read(at, move |core, view| {
+            let of_catalog = match &name {
+                RoleName::Account(account, id) => {
+                    let (found, catalog) = account_and_catalog_at(core, &view, account)?;
+                    let (number, record) = facts::find_custom_role(&view, found.number, id)?;
+                    let mut shown = custom_role_view(account, &catalog.compiled, number, record);
+                    shown.holder_counts = Some(holder_counts(&view, found.number, number)?);
+                    return Ok(shown);
+                }
+                RoleName::Catalog(catalog, id) => {
+                    let number = facts::find_catalog(&view, catalog)?;
+                    let catalog = existing_catalog(core.catalog_at(number, view.revision)?)?;
+                    let role = catalog.compiled.role(id.as_str());
+                    let role = role.filter(|role| show_internal || !facts::is_internal(&catalog.compiled, role));
+                    let role = role.ok_or_else(|| facts::role_missing(id))?;
+                    (catalog_role_view(&catalog, role), role.number, number)
+                }
+            };
+            let (mut shown, role, catalog) = of_catalog;
+            if let Some(account) = account {
+                let found = facts::find_account(&view, &account)?;
+                if found.record.catalog != catalog {
+                    let (RoleName::Catalog(_, id) | RoleName::Account(_, id)) = &name;
+                    return Err(facts::role_missing(id));
+                }
+                shown.holder_counts = Some(holder_counts(&view, found.number, role)?);
             }
-            RoleName::Catalog(catalog, id) => {
-                let number = facts::find_catalog(&view, catalog)?;
-                let catalog = existing_catalog(core.catalog_at(number, view.revision)?)?;
-                let roles = &catalog.compiled.catalog().definition.roles;
-                let role = roles.iter().find(|role| role.id == *id && (show_internal || !role.internal));
-                Ok(catalog_role_view(catalog.compiled.catalog(), role.ok_or_else(|| facts::role_missing(id))?))
-            }
+            Ok(shown)
         })
         .await
     }
 
-    /// The roles that an account can use: the catalog's, then its own, each ordered by id. A page begins after `after`.
+    /// The roles that an account can use, as the filter says. `after`: the role with which the page before ended. Cost:
+    /// linear in the page and the members of the teams that hold its roles; in another order than by id, or with a
+    /// filter, in all roles of the account.
     ///
     /// # Errors
     /// If the account does not exist.
     pub async fn list_roles(
         &self,
         account: AccountId,
-        show_internal: bool,
+        filter: RoleFilter,
         size: usize,
-        after: Option<RoleName>,
+        after: Option<String>,
         at: ReadAt,
     ) -> Result<Page<RoleView>, ServiceError> {
-        let (items, revision) = self
+        let ((items, next), revision) = self
             .read(at, move |core, view| {
                 let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
-                let catalog = &catalog.compiled;
-                let mut items: Vec<RoleView> = Vec::new();
-                if !matches!(after, Some(RoleName::Account(..))) {
-                    let roles = catalog.catalog().definition.roles.iter();
-                    let shown = roles.filter(|role| show_internal || !role.internal);
-                    items.extend(shown.map(|role| catalog_role_view(catalog.catalog(), role)));
-                    items.sort_by(|one, other| one.name.cmp(&other.name));
-                    items.retain(|role| after.as_ref().is_none_or(|after| role.name > *after));
-                }
-                if items.len() <= size {
-                    let after = match after {
-                        Some(RoleName::Account(_, id)) => Some(Key::RoleName { account: found.number, id }),
-                        _ => None,
-                    };
-                    let room = size + 1 - items.len();
-                    for (_, name) in view.scan(KeyRange::RoleNames(found.number), after.as_ref(), room)? {
-                        let Record::Name(role) = name.value else { continue };
-                        let record = facts::get_role(&view, &Key::Role { account: found.number, role })?;
-                        items.extend(record.map(|record| custom_role_view(&account, catalog, &record.value)));
-                    }
-                }
-                Ok(items)
+                let list = List { view: &view, account: &account, found: &found, catalog: &catalog };
+                list.page(&filter, size, after.as_deref())
             })
             .await?;
-        Ok(Page::cut(items, size, revision, |role| match &role.name {
-            RoleName::Catalog(_, id) => format!("catalog/{id}"),
-            RoleName::Account(_, id) => format!("account/{id}"),
-        }))
+        Ok(Page { items, next, revision })
     }
+}
 
-    /// Changes a custom role.
-    ///
-    /// # Errors
-    /// If the account, the role or a permission does not exist.
-    pub async fn update_role(
+/// What a list of roles is taken from.
+struct List<'a> {
+    view: &'a At<'a>,
+    account: &'a AccountId,
+    found: &'a FoundAccount,
+    catalog: &'a CatalogAt,
+}
+
+impl List<'_> {
+    fn page(
         &self,
-        account: AccountId,
-        id: RoleId,
-        update: RoleUpdate,
-    ) -> Result<Written<RoleView>, ServiceError> {
-        self.write("UpdateRole", move |plan| {
-            let (found, catalog) = account_and_catalog(plan, &account)?;
-            let (role, mut record) = facts::find_custom_role(plan, found.number, &id)?;
-            let before = record.clone();
-            record.display_name = update.display_name.unwrap_or(record.display_name);
-            record.description = update.description.unwrap_or(record.description);
-            if let Some(permissions) = &update.permissions {
-                offers_custom_roles(&catalog.compiled)?;
-                record.permissions = permission_numbers(&catalog.compiled, permissions)?;
+        filter: &RoleFilter,
+        size: usize,
+        after: Option<&str>,
+    ) -> Result<(Vec<RoleView>, Option<String>), ServiceError> {
+        let after = after.and_then(|cursor| self.role_of(cursor));
+        let is_plain = filter.order == RoleOrder::Id && !filter.descending && filter.search.is_empty();
+        let mut roles = if is_plain {
+            self.plain(filter, size + 1, after.as_ref())?
+        } else {
+            let mut roles = self.all(filter)?;
+            let place = after.and_then(|after| roles.iter().position(|role| role.name == after));
+            roles.drain(..place.map_or(0, |place| place + 1));
+            roles
+        };
+        let mut names = 0;
+        let fits = |role: &RoleView| {
+            names += if filter.is_basic { 0 } else { role.permissions.len() + role.api_scopes.len() };
+            names <= MAX_NAMES
+        };
+        // One role is always on the page, however large it is.
+        let count = roles.iter().take(size).map(fits).take_while(|fits| *fits).count().max(1);
+        let next = if roles.len() > count { roles.get(count - 1).map(|role| cursor(&role.name)) } else { None };
+        roles.truncate(count);
+        for role in &mut roles {
+            if role.holder_counts.is_none() {
+                role.holder_counts = Some(holder_counts(self.view, self.found.number, role.etag.number)?);
             }
-            if record != before {
-                record.updated = plan.time;
-            }
-            let view = custom_role_view(&account, &catalog.compiled, &record);
-            plan.put(Key::Role { account: found.number, role }, Record::Role(record))?;
-            Ok(view)
-        })
-        .await
+        }
+        Ok((roles, next))
     }
 
-    /// Deletes a custom role. Cost: constant, however many hold it; its bindings are void at once and swept later.
-    ///
-    /// # Errors
-    /// If the account or the role does not exist.
-    pub async fn delete_role(&self, account: AccountId, id: RoleId) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteRole", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (role, _) = facts::find_custom_role(plan, account, &id)?;
-            remove_role(plan, account, role, id)?;
-            plan.count(account, 0, -1)
+    /// At most so many of the roles after one, managed before custom, each by id.
+    fn plain(
+        &self,
+        filter: &RoleFilter,
+        limit: usize,
+        after: Option<&RoleName>,
+    ) -> Result<Vec<RoleView>, ServiceError> {
+        let mut roles = Vec::new();
+        if !matches!(after, Some(RoleName::Account(..))) && filter.kind != Some(RoleKind::Custom) {
+            roles = self.of_catalog(filter);
+            roles.retain(|role| after.is_none_or(|after| role.name > *after));
+        }
+        if roles.len() < limit && matches!(filter.kind, None | Some(RoleKind::Custom)) {
+            let after = match after {
+                Some(RoleName::Account(_, id)) => Some(Key::RoleName { account: self.found.number, id: id.clone() }),
+                _ => None,
+            };
+            let range = KeyRange::RoleNames(self.found.number);
+            let found = self.view.scan(range, after.as_ref(), limit - roles.len())?;
+            for (_, name) in found {
+                if let Record::Name(role) = name.value {
+                    roles.extend(self.custom(role)?);
+                }
+            }
+        }
+        Ok(roles)
+    }
+
+    /// All roles that the filter lets through, in its order.
+    fn all(&self, filter: &RoleFilter) -> Result<Vec<RoleView>, ServiceError> {
+        let mut roles = match filter.kind {
+            Some(RoleKind::Custom) => Vec::new(),
+            _ => self.of_catalog(filter),
+        };
+        if matches!(filter.kind, None | Some(RoleKind::Custom)) {
+            for (_, name) in facts::scan_all(self.view, KeyRange::RoleNames(self.found.number))? {
+                if let Record::Name(role) = name.value {
+                    roles.extend(self.custom(role)?);
+                }
+            }
+        }
+        roles.retain(|role| {
+            let (RoleName::Catalog(_, id) | RoleName::Account(_, id)) = &role.name;
+            facts::matches(&filter.search, &[id.as_str(), &role.display_name, &role.description])
+        });
+        match filter.order {
+            RoleOrder::Id => {}
+            RoleOrder::DisplayName => roles.sort_by_cached_key(|role| role.display_name.to_lowercase()),
+            RoleOrder::PermissionCount => roles.sort_by_key(|role| role.permissions.len()),
+            RoleOrder::UserCount => {
+                for role in &mut roles {
+                    role.holder_counts = Some(holder_counts(self.view, self.found.number, role.etag.number)?);
+                }
+                roles.sort_by_key(|role| role.holder_counts.map(|counts| counts.users));
+            }
+        }
+        if filter.descending {
+            // Those that are equal stay in the order of their names.
+            match filter.order {
+                RoleOrder::Id => roles.reverse(),
+                RoleOrder::DisplayName => {
+                    roles.sort_by_cached_key(|role| Reverse(role.display_name.to_lowercase()));
+                }
+                RoleOrder::PermissionCount => roles.sort_by_key(|role| Reverse(role.permissions.len())),
+                RoleOrder::UserCount => {
+                    roles.sort_by_key(|role| Reverse(role.holder_counts.map(|counts| counts.users)));
+                }
+            }
+        }
+        Ok(roles)
+    }
+
+    /// The roles of the catalog that the filter's kind lets through, by id.
+    fn of_catalog(&self, filter: &RoleFilter) -> Vec<RoleView> {
+        let catalog = &self.catalog.compiled;
+        let roles = catalog.catalog().definition.roles.iter().filter_map(|role| catalog.role(role.id.as_str()));
+        let mut roles: Vec<RoleView> = roles.map(|role| catalog_role_view(self.catalog, role)).collect();
+        roles.retain(|role| match (filter.kind, role.kind) {
+            (Some(kind), of) if kind != of => false,
+            (_, RoleKind::Internal) => filter.show_internal,
+            _ => true,
+        });
+        roles.sort_by(|one, other| one.name.cmp(&other.name));
+        roles
+    }
+
+    fn custom(&self, role: Number) -> Result<Option<RoleView>, ServiceError> {
+        let record = facts::get_role(self.view, &Key::Role { account: self.found.number, role })?;
+        Ok(record.map(|record| custom_role_view(self.account, &self.catalog.compiled, role, record)))
+    }
+
+    fn role_of(&self, cursor: &str) -> Option<RoleName> {
+        let (of, id) = cursor.split_once('/')?;
+        let id = RoleId::new(id).ok()?;
+        let catalog: &CatalogId = &self.catalog.compiled.catalog().definition.id;
+        Some(match of {
+            "account" => RoleName::Account(self.account.clone(), id),
+            _ => RoleName::Catalog(catalog.clone(), id),
         })
-        .await
     }
 }
 
-/// Puts a new custom role into a plan, without counting it.
-pub(super) fn insert_role(plan: &mut Plan<'_>, account: Number, record: RoleRecord) -> Result<Number, ServiceError> {
-    let role = plan.allocate();
-    plan.put(Key::RoleName { account, id: record.id.clone() }, Record::Name(role))?;
-    plan.put(Key::Role { account, role }, Record::Role(record))?;
-    Ok(role)
-}
-
-/// Takes a custom role out of a plan, without counting it.
-pub(super) fn remove_role(plan: &mut Plan<'_>, account: Number, role: Number, id: RoleId) -> Result<(), ServiceError> {
-    plan.remove(Key::Role { account, role })?;
-    plan.remove(Key::RoleName { account, id })?;
-    plan.retire(role, Kind::Role, Some(account))
+fn cursor(name: &RoleName) -> String {
+    match name {
+        RoleName::Catalog(_, id) => format!("catalog/{id}"),
+        RoleName::Account(_, id) => format!("account/{id}"),
+    }
 }
 
 /// Refuses where the catalog offers no custom roles that list permissions.
@@ -250,82 +324,65 @@ pub(super) fn offers_custom_roles(catalog: &CompiledCatalog) -> Result<(), Servi
     ))
 }
 
-/// The number of a permission that a custom role may list.
-pub(super) fn permission_number(catalog: &CompiledCatalog, id: &PermissionId) -> Option<Number> {
-    let index = catalog.permission(id.as_str())?;
-    // Internal ones are out of a custom role's reach, and look as if they were not there.
-    if catalog.definition(index)?.internal {
-        return None;
-    }
-    catalog.number_of_permission(index)
+/// The ids of what a role made ready contains, ordered by id.
+pub(super) fn permission_ids(catalog: &CompiledCatalog, role: &RoleFacts) -> Vec<PermissionId> {
+    let definitions = role.permissions.iter().filter_map(|index| catalog.definition(index));
+    let mut ids: Vec<PermissionId> = definitions.map(|permission| permission.id.clone()).collect();
+    ids.sort();
+    ids
 }
 
-fn permission_numbers(catalog: &CompiledCatalog, ids: &[PermissionId]) -> Result<Vec<Number>, ServiceError> {
-    if ids.len() > MAX_PERMISSIONS_OF_A_ROLE {
-        return Err(ServiceError::new(
-            ErrorReason::LimitReached,
-            format!("{} permissions were given; a custom role has at most {MAX_PERMISSIONS_OF_A_ROLE}", ids.len()),
-        )
-        .with("maximum", MAX_PERMISSIONS_OF_A_ROLE.to_string()));
-    }
-    let unknown: Vec<&str> =
-        ids.iter().filter(|id| permission_number(catalog, id).is_none()).map(PermissionId::as_str).collect();
-    if !unknown.is_empty() {
-        let catalog = &catalog.catalog().definition.id;
-        return Err(ServiceError::new(
-            ErrorReason::PermissionNotFound,
-            format!("the catalog {catalog} has no permission {} that a custom role can list", unknown.join(", ")),
-        )
-        .with("permissions", unknown.join(",")));
-    }
-    let mut numbers: Vec<Number> = ids.iter().filter_map(|id| permission_number(catalog, id)).collect();
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(numbers)
-}
-
-fn catalog_role_view(catalog: &Catalog, role: &CatalogRole) -> RoleView {
-    let definitions = &catalog.definition.permissions;
-    let mut permissions: Vec<PermissionId> = role
-        .permissions
-        .iter()
-        .filter_map(|index| definitions.get(index.position()))
-        .map(|permission| permission.id.clone())
-        .collect();
-    permissions.sort();
+fn catalog_role_view(catalog: &CatalogAt, role: &RoleFacts) -> RoleView {
+    let definition = facts::catalog_role(&catalog.compiled, role);
+    let is_internal = definition.is_some_and(|role| role.internal);
+    let scopes = catalog.compiled.role_api_scopes(role);
     RoleView {
-        name: RoleName::Catalog(catalog.definition.id.clone(), role.id.clone()),
-        kind: if role.internal { RoleKind::Internal } else { RoleKind::Managed },
-        display_name: role.display_name.clone(),
-        description: role.description.clone(),
-        permissions,
+        name: RoleName::Catalog(catalog.compiled.catalog().definition.id.clone(), role.id.clone()),
+        kind: if is_internal { RoleKind::Internal } else { RoleKind::Managed },
+        display_name: definition.map(|role| role.display_name.clone()).unwrap_or_default(),
+        description: definition.map(|role| role.description.clone()).unwrap_or_default(),
+        permissions: permission_ids(&catalog.compiled, role),
+        left_out_api_scopes: Vec::new(),
+        api_scopes: catalog.compiled.api_scope_ids(&scopes).cloned().collect(),
+        holder_counts: None,
         created: None,
         updated: None,
+        etag: Etag { number: role.number, revision: catalog.revision },
     }
 }
 
 /// The ids of what a custom role lists and its catalog still has, ordered by id.
 pub(super) fn listed_permissions(catalog: &CompiledCatalog, record: &RoleRecord) -> Vec<PermissionId> {
-    let mut permissions: Vec<PermissionId> = record
-        .permissions
-        .iter()
-        .filter_map(|number| catalog.permission_of_number(*number))
-        .filter_map(|index| catalog.definition(index))
-        .filter(|permission| !permission.internal)
-        .map(|permission| permission.id.clone())
-        .collect();
-    permissions.sort();
-    permissions
+    permission_ids(catalog, &catalog.custom_role(Number(0), record))
 }
 
-fn custom_role_view(account: &AccountId, catalog: &CompiledCatalog, record: &RoleRecord) -> RoleView {
+/// The API scopes that a custom role leaves out and its catalog still has, ordered by id.
+pub(super) fn listed_left_out(catalog: &CompiledCatalog, record: &RoleRecord) -> Vec<ApiScopeId> {
+    record.left_out_api_scopes.iter().filter(|id| catalog.api_scope(id.as_str()).is_some()).cloned().collect()
+}
+
+/// A custom role as it is shown, without its holders.
+pub(super) fn custom_role_view(
+    account: &AccountId,
+    catalog: &CompiledCatalog,
+    number: Number,
+    record: Stamped<RoleRecord>,
+) -> RoleView {
+    let Stamped { revision, value: record } = record;
+    let role = catalog.custom_role(number, &record);
+    let scopes = catalog.role_api_scopes(&role);
+    let left_out_api_scopes = listed_left_out(catalog, &record);
     RoleView {
-        name: RoleName::Account(account.clone(), record.id.clone()),
+        name: RoleName::Account(account.clone(), record.id),
         kind: RoleKind::Custom,
-        display_name: record.display_name.clone(),
-        description: record.description.clone(),
-        permissions: listed_permissions(catalog, record),
+        display_name: record.display_name,
+        description: record.description,
+        permissions: permission_ids(catalog, &role),
+        left_out_api_scopes,
+        api_scopes: catalog.api_scope_ids(&scopes).cloned().collect(),
+        holder_counts: None,
         created: Some(record.created),
         updated: Some(record.updated),
+        etag: Etag { number, revision },
     }
 }

@@ -59,18 +59,14 @@ impl Sweeper {
     /// Sweeps a part of what refers to a number. Whether that was the last of it.
     fn sweep(&mut self, plan: &mut Plan<'_>, number: Number, retired: RetiredRecord) -> Result<bool, ServiceError> {
         match (retired.kind, retired.account) {
-            (Kind::User, Some(account)) => {
-                Ok(sweep_memberships(plan, KeyRange::Memberships { account, user: number })?
-                    && sweep_bindings(plan, account, KeyRange::HolderBindings { account, holder: number })?)
-            }
-            (Kind::Team, Some(account)) => Ok(sweep_memberships(plan, KeyRange::Members { account, team: number })?
-                && sweep_bindings(plan, account, KeyRange::HolderBindings { account, holder: number })?),
+            (Kind::Team, Some(account)) => sweep_memberships(plan, KeyRange::Members { account, team: number }),
             (Kind::Role, Some(account)) => {
                 sweep_bindings(plan, account, KeyRange::RoleBindings { account, role: number })
             }
             (Kind::Role, None) => self.sweep_catalog_role(plan, number),
             (Kind::Account, _) => sweep_account(plan, number),
-            (Kind::Catalog | Kind::Binding, _) | (Kind::User | Kind::Team, None) => Ok(true),
+            // Users and bindings leave nothing behind.
+            (Kind::Catalog | Kind::Binding | Kind::User, _) | (Kind::Team, None) => Ok(true),
         }
     }
 
@@ -82,6 +78,7 @@ impl Sweeper {
         let mut done = reached;
         for (name, value) in accounts {
             let (Key::AccountName(id), Record::Name(account)) = (&name, value.value) else { continue };
+            plan.remove(Key::RoleHolders { account, role })?;
             let range = KeyRange::RoleBindings { account, role };
             let had_some = !plan.scan(range, None, 1)?.is_empty();
             if !sweep_bindings(plan, account, range)? || had_some {
@@ -121,8 +118,8 @@ fn sweep_bindings(plan: &mut Plan<'_>, account: Number, range: KeyRange) -> Resu
         if let Key::HolderBinding { binding, .. } | Key::RoleBinding { binding, .. } = key {
             let record = facts::get_binding(plan, &Key::Binding { account, binding })?;
             if let Some(record) = record {
-                let (holder, role) = (record.value.holder.number(), record.value.role);
-                plan.remove(Key::HolderBinding { account, holder, binding })?;
+                let (holder, role) = (record.value.holder, record.value.role);
+                plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
                 plan.remove(Key::RoleBinding { account, role, holder, binding })?;
             }
             plan.remove(Key::Binding { account, binding })?;

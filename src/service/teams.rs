@@ -1,15 +1,18 @@
-//! Teams: created, read, changed, deleted; their members from the team's side.
+//! Teams: created, read, found, changed, deleted.
 
 use super::{
+    accounts::account_and_catalog,
+    bindings::{self, give_roles},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts,
+    facts::{self, RoleName},
+    manners::Etag,
+    memberships::{check_team_limit, set_membership},
     plan::Plan,
-    users::{check_team_limit, set_membership},
-    writer::Written,
+    writer::Write,
 };
 use crate::{
-    model::{AccountId, Key, KeyRange, Kind, Number, Record, Revision, TeamId, TeamRecord, UserId},
+    model::{AccountId, Holder, Key, KeyRange, Kind, Number, Record, Revision, Stamped, TeamId, TeamRecord, UserId},
     store::View,
 };
 
@@ -22,6 +25,10 @@ pub struct NewTeam {
     pub display_name: String,
     /// For people.
     pub description: String,
+    /// The roles that it is to hold.
+    pub roles: Vec<RoleName>,
+    /// The users who are to belong to it.
+    pub members: Vec<UserId>,
 }
 
 /// What to change of a team; none: as it is.
@@ -34,36 +41,17 @@ pub struct TeamUpdate {
 }
 
 /// A team as it is shown.
-pub type TeamView = TeamRecord;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamView {
+    /// Its own fields.
+    pub record: TeamRecord,
+    /// How many users belong to it.
+    pub member_count: u64,
+    /// Its version.
+    pub etag: Etag,
+}
 
 impl Service {
-    /// Creates a team without members.
-    ///
-    /// # Errors
-    /// If the account does not exist, the id is taken, or the account has as many teams as it can have.
-    pub async fn create_team(&self, account: AccountId, new: NewTeam) -> Result<Written<TeamView>, ServiceError> {
-        self.write("CreateTeam", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            if plan.get(&Key::TeamName { account, id: new.id.clone() })?.is_some() {
-                return Err(ServiceError::new(
-                    ErrorReason::AlreadyExists,
-                    format!("the account has a team {:?} already", new.id.as_str()),
-                ));
-            }
-            let record = TeamRecord {
-                id: new.id,
-                display_name: new.display_name,
-                description: new.description,
-                created: plan.time,
-                updated: plan.time,
-            };
-            insert_team(plan, account, record.clone())?;
-            plan.count(account, 1, 0)?;
-            Ok(record)
-        })
-        .await
-    }
-
     /// One team.
     ///
     /// # Errors
@@ -76,139 +64,128 @@ impl Service {
     ) -> Result<(TeamView, Revision), ServiceError> {
         self.read(at, move |_, view| {
             let account = facts::find_account(&view, &account)?.number;
-            Ok(facts::find_team(&view, account, &id)?.1)
+            let (team, record) = facts::find_team(&view, account, &id)?;
+            team_view(&view, account, team, record)
         })
         .await
     }
 
-    /// Teams ordered by id. Cost: linear in the page.
+    /// Teams ordered by id; with a search, in lower case, those that contain it. Cost: linear in the page, and in the
+    /// teams that the search leaves out.
     ///
     /// # Errors
     /// If the account does not exist.
     pub async fn list_teams(
         &self,
         account: AccountId,
+        search: String,
         size: usize,
         after: Option<TeamId>,
         at: ReadAt,
     ) -> Result<Page<TeamView>, ServiceError> {
-        let (items, revision) = self
+        let ((items, next), revision) = self
             .read(at, move |_, view| {
                 let account = facts::find_account(&view, &account)?.number;
                 let after = after.map(|id| Key::TeamName { account, id });
-                let mut items = Vec::new();
-                for (_, name) in view.scan(KeyRange::TeamNames(account), after.as_ref(), size + 1)? {
-                    let Record::Name(team) = name.value else { continue };
-                    items.extend(facts::get_team(&view, &Key::Team { account, team })?.map(|team| team.value));
-                }
-                Ok(items)
+                facts::find_in(&view, KeyRange::TeamNames(account), after, size, |_, name| {
+                    let Record::Name(team) = *name else { return Ok(None) };
+                    let record = facts::get_team(&view, &Key::Team { account, team })?;
+                    let found = record.filter(|record| {
+                        let record = &record.value;
+                        facts::matches(&search, &[record.id.as_str(), &record.display_name, &record.description])
+                    });
+                    found.map(|record| team_view(&view, account, team, record)).transpose()
+                })
             })
             .await?;
-        Ok(Page::cut(items, size, revision, |team| team.id.to_string()))
+        let next = next.and_then(|key| match key {
+            Key::TeamName { id, .. } => Some(id.to_string()),
+            _ => None,
+        });
+        Ok(Page { items, next, revision })
     }
+}
 
-    /// Changes a team.
-    ///
-    /// # Errors
-    /// If the account or the team does not exist.
-    pub async fn update_team(
-        &self,
-        account: AccountId,
-        id: TeamId,
-        update: TeamUpdate,
-    ) -> Result<Written<TeamView>, ServiceError> {
-        self.write("UpdateTeam", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (team, mut record) = facts::find_team(plan, account, &id)?;
-            let before = record.clone();
-            record.display_name = update.display_name.unwrap_or(record.display_name);
-            record.description = update.description.unwrap_or(record.description);
-            if record != before {
-                record.updated = plan.time;
-            }
-            plan.put(Key::Team { account, team }, Record::Team(record.clone()))?;
-            Ok(record)
-        })
-        .await
-    }
+/// Creates a team, with roles and members. Refused if the account, a role or a user does not exist, the id is taken, or
+/// there would be too much of something.
+#[must_use]
+pub fn create_team(account: AccountId, new: NewTeam) -> Write<TeamView> {
+    Write::new("CreateTeam", move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let account = found.number;
+        if plan.get(&Key::TeamName { account, id: new.id.clone() })?.is_some() {
+            return Err(ServiceError::new(
+                ErrorReason::AlreadyExists,
+                format!("the account has a team {:?} already", new.id.as_str()),
+            ));
+        }
+        let record = TeamRecord {
+            id: new.id.clone(),
+            display_name: new.display_name,
+            description: new.description,
+            created: plan.time,
+            updated: plan.time,
+        };
+        let team = insert_team(plan, account, record)?;
+        plan.count(account, 1, 0)?;
+        for id in &new.members {
+            let (user, _) = facts::find_user(plan, account, id)?;
+            set_membership(plan, account, user, team, true)?;
+            check_team_limit(plan, account, user, id)?;
+        }
+        give_roles(plan, &found, &catalog.compiled, Holder::Team(team), &new.roles)?;
+        let (_, record) = facts::find_team(plan, account, &new.id)?;
+        team_view(plan, account, team, record)
+    })
+}
 
-    /// Deletes a team. Cost: constant, however many members it has; what refers to it is void at once and swept later.
-    ///
-    /// # Errors
-    /// If the account or the team does not exist.
-    pub async fn delete_team(&self, account: AccountId, id: TeamId) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteTeam", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (team, _) = facts::find_team(plan, account, &id)?;
-            remove_team(plan, account, team, id)?;
-            plan.count(account, -1, 0)
-        })
-        .await
-    }
+/// Changes a team. Refused if the account or the team does not exist, or is another version than expected.
+#[must_use]
+pub fn update_team(account: AccountId, id: TeamId, update: TeamUpdate, expected: Option<Etag>) -> Write<TeamView> {
+    Write::new("UpdateTeam", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (team, before) = facts::find_team(plan, account, &id)?;
+        Etag { number: team, revision: before.revision }.expect(expected)?;
+        let mut record = before.value.clone();
+        record.display_name = update.display_name.unwrap_or(record.display_name);
+        record.description = update.description.unwrap_or(record.description);
+        if record != before.value {
+            record.updated = plan.time;
+        }
+        plan.put(Key::Team { account, team }, Record::Team(record))?;
+        let (_, record) = facts::find_team(plan, account, &id)?;
+        team_view(plan, account, team, record)
+    })
+}
 
-    /// The members of a team in the order of their creation. Cost: linear in the page.
-    ///
-    /// # Errors
-    /// If the account or the team does not exist.
-    pub async fn list_team_members(
-        &self,
-        account: AccountId,
-        id: TeamId,
-        size: usize,
-        after: Option<Number>,
-        at: ReadAt,
-    ) -> Result<Page<UserId>, ServiceError> {
-        let (items, revision) = self
-            .read(at, move |_, view| {
-                let account = facts::find_account(&view, &account)?.number;
-                let (team, _) = facts::find_team(&view, account, &id)?;
-                let mut after = after.map(|user| Key::Member { account, team, user });
-                let mut items: Vec<(Number, UserId)> = Vec::new();
-                // Members that were deleted leave gaps until they are swept.
-                while items.len() <= size {
-                    let found = view.scan(KeyRange::Members { account, team }, after.as_ref(), size + 1)?;
-                    let Some((last, _)) = found.last() else { break };
-                    after = Some(last.clone());
-                    for (key, _) in found {
-                        let Key::Member { user, .. } = key else { continue };
-                        let record = facts::get_user(&view, &Key::User { account, user })?;
-                        items.extend(record.map(|record| (user, record.value.id)));
-                    }
-                }
-                items.truncate(size + 1);
-                Ok(items)
-            })
-            .await?;
-        let page = Page::cut(items, size, revision, |(user, _)| user.0.to_string());
-        let items = page.items.into_iter().map(|(_, id)| id).collect();
-        Ok(Page { items, next: page.next, revision: page.revision })
-    }
+/// Deletes a team. Gives how many users belonged to it. Refused as [`update_team`]. Cost: linear in the roles that it
+/// holds, however many members it has: their memberships are void at once and swept later.
+#[must_use]
+pub fn delete_team(account: AccountId, id: TeamId, expected: Option<Etag>) -> Write<u64> {
+    Write::new("DeleteTeam", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (team, record) = facts::find_team(plan, account, &id)?;
+        Etag { number: team, revision: record.revision }.expect(expected)?;
+        let members = facts::get_count(plan, &Key::TeamSize { account, team })?.map_or(0, |count| count.value);
+        remove_team(plan, account, team, id)?;
+        plan.count(account, -1, 0)?;
+        Ok(members)
+    })
+}
 
-    /// Puts users into a team, or takes them out of it, all in one write.
-    ///
-    /// # Errors
-    /// If the account, the team or a user does not exist, or a user would be in too many teams.
-    pub async fn change_team_members(
-        &self,
-        account: AccountId,
-        id: TeamId,
-        members: Vec<UserId>,
-        join: bool,
-    ) -> Result<Written<()>, ServiceError> {
-        self.write(if join { "AddTeamMembers" } else { "RemoveTeamMembers" }, move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (team, _) = facts::find_team(plan, account, &id)?;
-            for id in members {
-                let (user, _) = facts::find_user(plan, account, &id)?;
-                set_membership(plan, account, user, team, join)?;
-                if join {
-                    check_team_limit(plan, account, user, &id)?;
-                }
-            }
-            Ok(())
-        })
-        .await
-    }
+/// A team as it is shown.
+fn team_view(
+    view: &dyn View,
+    account: Number,
+    team: Number,
+    record: Stamped<TeamRecord>,
+) -> Result<TeamView, ServiceError> {
+    let size = facts::get_count(view, &Key::TeamSize { account, team })?;
+    Ok(TeamView {
+        member_count: size.map_or(0, |size| size.value),
+        etag: Etag { number: team, revision: record.revision },
+        record: record.value,
+    })
 }
 
 /// Puts a new team into a plan, without counting it.
@@ -219,8 +196,12 @@ pub(super) fn insert_team(plan: &mut Plan<'_>, account: Number, record: TeamReco
     Ok(team)
 }
 
-/// Takes a team out of a plan, without counting it.
+/// Takes a team out of a plan with the roles that it holds, without counting it.
 pub(super) fn remove_team(plan: &mut Plan<'_>, account: Number, team: Number, id: TeamId) -> Result<(), ServiceError> {
+    for (binding, _) in facts::bindings_of(plan, account, team)? {
+        bindings::remove_binding(plan, account, binding)?;
+    }
+    plan.remove(Key::TeamSize { account, team })?;
     plan.remove(Key::Team { account, team })?;
     plan.remove(Key::TeamName { account, id })?;
     plan.retire(team, Kind::Team, Some(account))

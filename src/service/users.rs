@@ -1,25 +1,31 @@
-//! Users: created, read, changed, deleted; their teams and roles from their own side.
+//! Users: invited, read, found, changed, deleted; their roles from their own side.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    MAX_TEAMS_OR_ROLES_OF_A_USER,
     accounts::{account_and_catalog, account_and_catalog_at},
-    bindings,
+    bindings::{self, give_roles},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts::{self, RoleName},
+    facts::{self, FoundAccount, RoleName},
+    manners::Etag,
+    memberships::{check_team_limit, set_membership},
     plan::Plan,
-    writer::Written,
+    writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
     model::{
-        AccountId, Key, KeyRange, Kind, Number, ProfileRecord, Record, Revision, TeamId, Timestamp, UserId, UserRecord,
-        UserState,
+        AccountId, Holder, Key, KeyRange, Number, ProfileRecord, Record, Revision, Stamped, TeamId, Timestamp, UserId,
+        UserRecord, UserState,
     },
-    store::View,
+    store::{At, UserText, View},
 };
+
+/// How far ahead of the server's clock a sign-in may be, in milliseconds.
+const SIGN_IN_AHEAD_MS: u64 = 60_000;
+/// How many users a page looks at, at most.
+const LOOKED_AT: usize = 20_000;
 
 /// A user to be created.
 #[derive(Clone, Debug)]
@@ -30,6 +36,10 @@ pub struct NewUser {
     pub state: UserState,
     /// Its personal fields.
     pub profile: ProfileRecord,
+    /// The roles that it is to hold directly.
+    pub roles: Vec<RoleName>,
+    /// The teams that it is to belong to.
+    pub teams: Vec<TeamId>,
 }
 
 /// What to change of a user; none: as it is.
@@ -58,6 +68,21 @@ pub struct UserView {
     pub created: Timestamp,
     /// When its own fields were last changed.
     pub updated: Timestamp,
+    /// When it last signed in, as far as that was recorded.
+    pub last_sign_in: Option<Timestamp>,
+    /// Its version.
+    pub etag: Etag,
+}
+
+/// Which users to list, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Only those with a text that begins with this, in lower case; empty: all.
+    pub search: String,
+    /// Order them by display name; else by id. Those that a search finds are ordered by what was found.
+    pub by_name: bool,
+    /// Only those in this state.
+    pub state: Option<UserState>,
 }
 
 /// A role that a user holds, and how.
@@ -83,26 +108,6 @@ pub struct RemovedRole {
 }
 
 impl Service {
-    /// Creates a user who holds nothing yet.
-    ///
-    /// # Errors
-    /// If the account does not exist or the id is taken.
-    pub async fn create_user(&self, account: AccountId, new: NewUser) -> Result<Written<UserView>, ServiceError> {
-        self.write("CreateUser", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            if plan.get(&Key::UserName { account, id: new.id.clone() })?.is_some() {
-                return Err(ServiceError::new(
-                    ErrorReason::AlreadyExists,
-                    format!("the account has a user {:?} already", new.id.as_str()),
-                ));
-            }
-            let record = UserRecord { id: new.id, state: new.state, created: plan.time, updated: plan.time };
-            insert_user(plan, account, record.clone(), new.profile.clone())?;
-            Ok(user_view(record, new.profile))
-        })
-        .await
-    }
-
     /// One user.
     ///
     /// # Errors
@@ -116,123 +121,43 @@ impl Service {
         self.read(at, move |_, view| {
             let account = facts::find_account(&view, &account)?.number;
             let (user, record) = facts::find_user(&view, account, &id)?;
-            Ok(user_view(record, profile(&view, account, user)?))
+            user_view(&view, account, user, record)
         })
         .await
     }
 
-    /// Users ordered by id. Cost: linear in the page.
+    /// Users as the filter says. Cost: linear in the page, and in the users that the state leaves out.
     ///
     /// # Errors
     /// If the account does not exist.
     pub async fn list_users(
         &self,
         account: AccountId,
+        filter: UserFilter,
         size: usize,
-        after: Option<UserId>,
+        after: Option<String>,
         at: ReadAt,
     ) -> Result<Page<UserView>, ServiceError> {
-        let (items, revision) = self
+        let ((items, next), revision) = self
             .read(at, move |_, view| {
                 let account = facts::find_account(&view, &account)?.number;
-                let after = after.map(|id| Key::UserName { account, id });
-                let mut items = Vec::new();
-                for (_, name) in view.scan(KeyRange::UserNames(account), after.as_ref(), size + 1)? {
-                    let Record::Name(user) = name.value else { continue };
-                    if let Some(record) = facts::get_user(&view, &Key::User { account, user })? {
-                        items.push(user_view(record.value, profile(&view, account, user)?));
-                    }
+                if filter.by_name || !filter.search.is_empty() {
+                    return users_by_text(&view, account, &filter, size, after.as_deref());
                 }
-                Ok(items)
+                let after = after.and_then(|id| UserId::new(&id).ok()).map(|id| Key::UserName { account, id });
+                let look = |_: &Key, name: &Record| match name {
+                    Record::Name(user) => shown(&view, account, *user, &filter),
+                    _ => Ok(None),
+                };
+                let (items, next) = facts::find_in(&view, KeyRange::UserNames(account), after, size, look)?;
+                let next = next.and_then(|key| match key {
+                    Key::UserName { id, .. } => Some(id.to_string()),
+                    _ => None,
+                });
+                Ok((items, next))
             })
             .await?;
-        Ok(Page::cut(items, size, revision, |user| user.id.to_string()))
-    }
-
-    /// Changes a user.
-    ///
-    /// # Errors
-    /// If the account or the user does not exist.
-    pub async fn update_user(
-        &self,
-        account: AccountId,
-        id: UserId,
-        update: UserUpdate,
-    ) -> Result<Written<UserView>, ServiceError> {
-        self.write("UpdateUser", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (user, mut record) = facts::find_user(plan, account, &id)?;
-            let mut personal = profile(plan, account, user)?;
-            let before = (record.clone(), personal.clone());
-            record.state = update.state.unwrap_or(record.state);
-            personal.display_name = update.display_name.unwrap_or(personal.display_name);
-            personal.username = update.username.unwrap_or(personal.username);
-            personal.email = update.email.unwrap_or(personal.email);
-            if (&record, &personal) != (&before.0, &before.1) {
-                record.updated = plan.time;
-            }
-            plan.put(Key::User { account, user }, Record::User(record.clone()))?;
-            put_profile(plan, account, user, personal.clone())?;
-            Ok(user_view(record, personal))
-        })
-        .await
-    }
-
-    /// Deletes a user. Cost: constant; memberships and bindings are void at once and swept later.
-    ///
-    /// # Errors
-    /// If the account or the user does not exist.
-    pub async fn delete_user(&self, account: AccountId, id: UserId) -> Result<Written<()>, ServiceError> {
-        self.write("DeleteUser", move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (user, _) = facts::find_user(plan, account, &id)?;
-            remove_user(plan, account, user, id)
-        })
-        .await
-    }
-
-    /// The teams that a user belongs to, ordered by id.
-    ///
-    /// # Errors
-    /// If the account or the user does not exist.
-    pub async fn list_user_teams(
-        &self,
-        account: AccountId,
-        id: UserId,
-        at: ReadAt,
-    ) -> Result<(Vec<TeamId>, Revision), ServiceError> {
-        self.read(at, move |_, view| {
-            let account = facts::find_account(&view, &account)?.number;
-            let (user, _) = facts::find_user(&view, account, &id)?;
-            let teams = facts::teams_of(&view, account, user, &mut |_| {})?;
-            let mut teams: Vec<TeamId> = teams.into_iter().map(|(_, id)| id).collect();
-            teams.sort();
-            Ok(teams)
-        })
-        .await
-    }
-
-    /// Puts a user into teams, or takes it out of them, all in one write.
-    ///
-    /// # Errors
-    /// If the account, the user or a team does not exist, or the user would be in too many teams.
-    pub async fn change_user_teams(
-        &self,
-        account: AccountId,
-        id: UserId,
-        teams: Vec<TeamId>,
-        join: bool,
-    ) -> Result<Written<()>, ServiceError> {
-        self.write(if join { "AddUserTeams" } else { "RemoveUserTeams" }, move |plan| {
-            let account = facts::find_account(plan, &account)?.number;
-            let (user, _) = facts::find_user(plan, account, &id)?;
-            for team in teams {
-                let (team, _) = facts::find_team(plan, account, &team)?;
-                set_membership(plan, account, user, team, join)?;
-            }
-            if join { check_team_limit(plan, account, user, &id) } else { Ok(()) }
-        })
-        .await
+        Ok(Page { items, next, revision })
     }
 
     /// The roles that a user holds, and through what.
@@ -255,63 +180,212 @@ impl Service {
         })
         .await
     }
+}
 
-    /// Takes a role away from a user; from an inherited one only by leaving the teams that it comes from.
-    ///
-    /// # Errors
-    /// If account, user or role do not exist, the user does not hold the role, or it is inherited and `leave_teams` is
-    /// not set: then the teams are named and nothing changes.
-    pub async fn remove_user_role(
-        &self,
-        account: AccountId,
-        id: UserId,
-        role: RoleName,
-        leave_teams: bool,
-    ) -> Result<Written<RemovedRole>, ServiceError> {
-        self.write("RemoveUserRole", move |plan| {
-            let (found, catalog) = account_and_catalog(plan, &account)?;
-            let (user, _) = facts::find_user(plan, found.number, &id)?;
-            let number = facts::find_role(plan, &found, &catalog.compiled, &role, false)?;
-            let roles_before = held_role_views(plan, &account, found.number, &catalog.compiled, user)?;
-            let held = facts::held_roles(plan, found.number, user, &mut |_| {})?;
-            let of_role: Vec<_> = held.into_iter().filter(|held| held.role == number).collect();
-            if of_role.is_empty() {
-                return Err(ServiceError::new(
-                    ErrorReason::RoleNotHeld,
-                    format!("the user {:?} does not hold that role", id.as_str()),
-                ));
+/// A page of users in the order of a text; the cursor is the last text and number, with a line break between.
+fn users_by_text(
+    view: &At<'_>,
+    account: Number,
+    filter: &UserFilter,
+    size: usize,
+    after: Option<&str>,
+) -> Result<(Vec<UserView>, Option<String>), ServiceError> {
+    let by = if filter.search.is_empty() { UserText::Name } else { UserText::Any };
+    let mut after: Option<(String, Number)> = after.and_then(|cursor| {
+        let (number, text) = cursor.split_once('\n')?;
+        Some((text.to_owned(), Number(number.parse().ok()?)))
+    });
+    let mut items = Vec::new();
+    let mut looked_at = 0;
+    loop {
+        let last = after.as_ref().map(|(text, user)| (text.as_str(), *user));
+        let piece = view.store.find_users(account, by, &filter.search, last, size + 1, view.revision)?;
+        let is_last = piece.len() <= size;
+        for (text, user) in piece {
+            if items.len() == size || looked_at == LOOKED_AT {
+                return Ok((items, after.map(|(text, user)| format!("{}\n{text}", user.0))));
             }
-            let teams: BTreeMap<TeamId, Number> =
-                of_role.iter().filter_map(|held| held.team.clone()).map(|(number, id)| (id, number)).collect();
-            if !teams.is_empty() && !leave_teams {
-                let names: Vec<&str> = teams.keys().map(TeamId::as_str).collect();
-                return Err(ServiceError::new(
-                    ErrorReason::RoleInherited,
-                    format!(
-                        "the user holds the role through {}: to lose it, the user has to leave {}, and loses every \
-                         other role of {}; set leave_teams to confirm",
-                        if names.len() == 1 { "the team" } else { "the teams" }.to_owned() + " " + &names.join(", "),
-                        if names.len() == 1 { "it" } else { "them" },
-                        if names.len() == 1 { "it" } else { "them" },
-                    ),
-                )
-                .with("teams", names.join(",")));
-            }
-            for held in of_role.iter().filter(|held| held.team.is_none()) {
-                bindings::remove_binding(plan, found.number, held.binding)?;
-            }
-            for team in teams.values() {
-                set_membership(plan, found.number, user, *team, false)?;
-            }
-            let kept: BTreeSet<RoleName> = held_role_views(plan, &account, found.number, &catalog.compiled, user)?
-                .into_iter()
-                .map(|role| role.role)
-                .collect();
-            let lost = roles_before.into_iter().map(|role| role.role).filter(|role| !kept.contains(role)).collect();
-            Ok(RemovedRole { left_teams: teams.into_keys().collect(), lost_roles: lost })
-        })
-        .await
+            looked_at += 1;
+            items.extend(shown(view, account, user, filter)?);
+            after = Some((text, user));
+        }
+        if is_last {
+            return Ok((items, None));
+        }
     }
+}
+
+/// A user, if it is there and the filter lets it through.
+fn shown(view: &At<'_>, account: Number, user: Number, filter: &UserFilter) -> Result<Option<UserView>, ServiceError> {
+    let record = facts::get_user(view, &Key::User { account, user })?;
+    let record = record.filter(|record| filter.state.is_none_or(|state| state == record.value.state));
+    record.map(|record| user_view(view, account, user, record)).transpose()
+}
+
+/// Creates users, each with roles and teams: all of them, or none. Refused if the account, a role or a team does not
+/// exist, an id is taken, or a user would hold too much.
+#[must_use]
+pub fn create_users(method: &'static str, account: AccountId, users: Vec<NewUser>) -> Write<Vec<UserView>> {
+    Write::new(method, move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let mut views = Vec::with_capacity(users.len());
+        for new in users {
+            views.push(create_user(plan, &found, &catalog.compiled, new)?);
+        }
+        Ok(views)
+    })
+}
+
+fn create_user(
+    plan: &mut Plan<'_>,
+    found: &FoundAccount,
+    catalog: &CompiledCatalog,
+    new: NewUser,
+) -> Result<UserView, ServiceError> {
+    let account = found.number;
+    if plan.get(&Key::UserName { account, id: new.id.clone() })?.is_some() {
+        return Err(ServiceError::new(
+            ErrorReason::AlreadyExists,
+            format!("the account has a user {:?} already", new.id.as_str()),
+        ));
+    }
+    let record = UserRecord { id: new.id.clone(), state: new.state, created: plan.time, updated: plan.time };
+    let user = insert_user(plan, account, record, new.profile)?;
+    for team in &new.teams {
+        let (team, _) = facts::find_team(plan, account, team)?;
+        set_membership(plan, account, user, team, true)?;
+    }
+    check_team_limit(plan, account, user, &new.id)?;
+    give_roles(plan, found, catalog, Holder::User(user), &new.roles)?;
+    let (_, record) = facts::find_user(plan, account, &new.id)?;
+    user_view(plan, account, user, record)
+}
+
+/// Changes a user. Refused if the account or the user does not exist, or is another version than expected.
+#[must_use]
+pub fn update_user(account: AccountId, id: UserId, update: UserUpdate, expected: Option<Etag>) -> Write<UserView> {
+    Write::new("UpdateUser", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (user, before) = facts::find_user(plan, account, &id)?;
+        Etag { number: user, revision: before.revision }.expect(expected)?;
+        let mut record = before.value.clone();
+        let before_profile = profile(plan, account, user)?;
+        let mut personal = before_profile.clone();
+        record.state = update.state.unwrap_or(record.state);
+        personal.display_name = update.display_name.unwrap_or(personal.display_name);
+        personal.username = update.username.unwrap_or(personal.username);
+        personal.email = update.email.unwrap_or(personal.email);
+        if (&record, &personal) != (&before.value, &before_profile) {
+            record.updated = plan.time;
+            // Its version is that of this record, whatever has changed.
+            plan.rewrite(Key::User { account, user }, Record::User(record))?;
+            put_profile(plan, account, user, personal)?;
+        }
+        let (user, record) = facts::find_user(plan, account, &id)?;
+        user_view(plan, account, user, record)
+    })
+}
+
+/// Erases the personal fields of a user. Refused as [`update_user`].
+#[must_use]
+pub fn erase_user(account: AccountId, id: UserId, expected: Option<Etag>) -> Write<UserView> {
+    Write::new("EraseUserPersonalFields", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (user, before) = facts::find_user(plan, account, &id)?;
+        Etag { number: user, revision: before.revision }.expect(expected)?;
+        plan.rewrite(Key::User { account, user }, Record::User(UserRecord { updated: plan.time, ..before.value }))?;
+        plan.remove(Key::Profile { account, user })?;
+        plan.put(Key::Erasure { account, user }, Record::Present)?;
+        let (user, record) = facts::find_user(plan, account, &id)?;
+        user_view(plan, account, user, record)
+    })
+}
+
+/// Records when a user signed in; none: now. Gives the last sign-in that is recorded then. Refused if the account or
+/// the user does not exist, or the time has not come yet.
+#[must_use]
+pub fn record_sign_in(account: AccountId, id: UserId, time: Option<Timestamp>) -> Write<Timestamp> {
+    Write::new("RecordUserSignIn", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (user, _) = facts::find_user(plan, account, &id)?;
+        let time = time.unwrap_or(plan.time);
+        if time.0 > plan.time.0.saturating_add(SIGN_IN_AHEAD_MS) {
+            return Err(ServiceError::field(
+                "sign_in_time",
+                "a time more than a minute ahead of the server's clock was given; one that has come is expected",
+            ));
+        }
+        let key = Key::SignIn { account, user };
+        let last = facts::get_time(plan, &key)?.map(|last| last.value);
+        let last = last.map_or(time, |last| last.max(time));
+        plan.put(key, Record::Time(last))?;
+        Ok(last)
+    })
+}
+
+/// Deletes a user, and erases its personal fields if asked. Refused as [`update_user`]. Cost: linear in what it holds.
+#[must_use]
+pub fn delete_user(account: AccountId, id: UserId, erase: bool, expected: Option<Etag>) -> Write<()> {
+    Write::new("DeleteUser", move |plan| {
+        let account = facts::find_account(plan, &account)?.number;
+        let (user, record) = facts::find_user(plan, account, &id)?;
+        Etag { number: user, revision: record.revision }.expect(expected)?;
+        if erase {
+            plan.put(Key::Erasure { account, user }, Record::Present)?;
+        }
+        remove_user(plan, account, user, id)
+    })
+}
+
+/// Takes a role away from a user; from an inherited one only by leaving the teams that it comes from. Refused if account,
+/// user or role do not exist, the user does not hold the role, or it is inherited and `leave_teams` is not set: then the
+/// teams are named.
+#[must_use]
+pub fn remove_user_role(account: AccountId, id: UserId, role: RoleName, leave_teams: bool) -> Write<RemovedRole> {
+    Write::new("RemoveUserRole", move |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let (user, _) = facts::find_user(plan, found.number, &id)?;
+        let number = facts::find_role(plan, &found, &catalog.compiled, &role, false)?;
+        let roles_before = held_role_views(plan, &account, found.number, &catalog.compiled, user)?;
+        let held = facts::held_roles(plan, found.number, user, &mut |_| {})?;
+        let of_role: Vec<_> = held.into_iter().filter(|held| held.role == number).collect();
+        if of_role.is_empty() {
+            return Err(ServiceError::new(
+                ErrorReason::RoleNotHeld,
+                format!("the user {:?} does not hold that role", id.as_str()),
+            ));
+        }
+        let teams: BTreeMap<TeamId, Number> =
+            of_role.iter().filter_map(|held| held.team.clone()).map(|(number, id)| (id, number)).collect();
+        if !teams.is_empty() && !leave_teams {
+            let names: Vec<&str> = teams.keys().map(TeamId::as_str).collect();
+            return Err(ServiceError::new(
+                ErrorReason::RoleInherited,
+                format!(
+                    "the user holds the role through {}: to lose it, the user has to leave {}, and loses every \
+                     other role of {}; set leave_teams to confirm",
+                    if names.len() == 1 { "the team" } else { "the teams" }.to_owned() + " " + &names.join(", "),
+                    if names.len() == 1 { "it" } else { "them" },
+                    if names.len() == 1 { "it" } else { "them" },
+                ),
+            )
+            .with("teams", names.join(",")));
+        }
+        for held in of_role.iter().filter(|held| held.team.is_none()) {
+            bindings::remove_binding(plan, found.number, held.binding)?;
+        }
+        for team in teams.values() {
+            set_membership(plan, found.number, user, *team, false)?;
+        }
+        let kept: BTreeSet<RoleName> = held_role_views(plan, &account, found.number, &catalog.compiled, user)?
+            .into_iter()
+            .map(|role| role.role)
+            .collect();
+        // Whoever may not see an internal role is not told that it is gone.
+        let shown = |role: &RoleName| !kept.contains(role) && !is_internal_name(&catalog.compiled, role);
+        let lost = roles_before.into_iter().map(|role| role.role).filter(shown).collect();
+        Ok(RemovedRole { left_teams: teams.into_keys().collect(), lost_roles: lost })
+    })
 }
 
 /// Puts a new user into a plan.
@@ -339,52 +413,20 @@ pub(super) fn put_profile(
     if profile == ProfileRecord::default() { plan.remove(key) } else { plan.put(key, Record::Profile(profile)) }
 }
 
-/// Takes a user out of a plan.
+/// Takes a user out of a plan, with all that it holds. Cost: linear in its teams and roles.
 pub(super) fn remove_user(plan: &mut Plan<'_>, account: Number, user: Number, id: UserId) -> Result<(), ServiceError> {
-    plan.remove(Key::User { account, user })?;
-    plan.remove(Key::UserName { account, id })?;
-    plan.remove(Key::Profile { account, user })?;
-    plan.retire(user, Kind::User, Some(account))
-}
-
-/// Makes a user a member of a team, or not one.
-pub(super) fn set_membership(
-    plan: &mut Plan<'_>,
-    account: Number,
-    user: Number,
-    team: Number,
-    is_member: bool,
-) -> Result<(), ServiceError> {
-    for key in [Key::Membership { account, user, team }, Key::Member { account, team, user }] {
-        if is_member {
-            plan.put(key, Record::Present)?;
-        } else {
-            plan.remove(key)?;
+    for (key, _) in facts::scan_all(plan, KeyRange::Memberships { account, user })? {
+        if let Key::Membership { team, .. } = key {
+            set_membership(plan, account, user, team, false)?;
         }
     }
-    Ok(())
-}
-
-/// Refuses a user that would be in too many teams. Cost: linear in the user's teams.
-pub(super) fn check_team_limit(
-    plan: &Plan<'_>,
-    account: Number,
-    user: Number,
-    id: &UserId,
-) -> Result<(), ServiceError> {
-    // Memberships of deleted teams are void and do not count.
-    let teams = facts::teams_of(plan, account, user, &mut |_| {})?.len();
-    if teams > MAX_TEAMS_OR_ROLES_OF_A_USER {
-        return Err(ServiceError::new(
-            ErrorReason::LimitReached,
-            format!(
-                "the user {:?} would be in {teams} teams; the maximum is {MAX_TEAMS_OR_ROLES_OF_A_USER}",
-                id.as_str()
-            ),
-        )
-        .with("maximum", MAX_TEAMS_OR_ROLES_OF_A_USER.to_string()));
+    for (binding, _) in facts::bindings_of(plan, account, user)? {
+        bindings::remove_binding(plan, account, binding)?;
     }
-    Ok(())
+    plan.remove(Key::SignIn { account, user })?;
+    plan.remove(Key::User { account, user })?;
+    plan.remove(Key::UserName { account, id })?;
+    plan.remove(Key::Profile { account, user })
 }
 
 pub(super) fn profile(view: &dyn View, account: Number, user: Number) -> Result<ProfileRecord, ServiceError> {
@@ -434,6 +476,21 @@ fn is_internal_name(catalog: &CompiledCatalog, name: &RoleName) -> bool {
     }
 }
 
-fn user_view(record: UserRecord, profile: ProfileRecord) -> UserView {
-    UserView { id: record.id, state: record.state, profile, created: record.created, updated: record.updated }
+/// A user as it is shown.
+pub(super) fn user_view(
+    view: &dyn View,
+    account: Number,
+    user: Number,
+    record: Stamped<UserRecord>,
+) -> Result<UserView, ServiceError> {
+    let Stamped { revision, value: record } = record;
+    Ok(UserView {
+        id: record.id,
+        state: record.state,
+        profile: profile(view, account, user)?,
+        created: record.created,
+        updated: record.updated,
+        last_sign_in: facts::get_time(view, &Key::SignIn { account, user })?.map(|time| time.value),
+        etag: Etag { number: user, revision },
+    })
 }

@@ -18,12 +18,13 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     core::{Core, Service},
     error::{ErrorReason, ServiceError},
+    manners::forget_answers,
     plan::{Pending, Plan},
     sweep::Sweeper,
 };
 use crate::{
     cache::{CommitError, MAX_SLOTS_OF_A_WRITE},
-    model::{Actor, Change, Dependency, Key, RecordChange, Revision},
+    model::{Actor, Change, Dependency, Key, RecordChange, Revision, Timestamp},
     store::{ChangeLog, StoreError},
 };
 
@@ -31,6 +32,8 @@ use crate::{
 const MAX_GROUP: usize = 128;
 /// A change of more records than this ends its group.
 const LARGE_CHANGE: usize = 1000;
+/// How long old answers may stay after they count no more, in milliseconds. Each step forgets a bounded number.
+const FORGET_EVERY_MS: u64 = 10_000;
 
 /// What came of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,32 @@ pub struct Written<T> {
     pub revision: Revision,
 }
 
+/// One write as it is described, before it is done.
+pub struct Write<T> {
+    pub(super) method: &'static str,
+    pub(super) plan: PlanOf<T>,
+}
+
+pub(super) type PlanOf<T> = Box<dyn FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send>;
+
+impl<T: 'static> Write<T> {
+    pub(super) fn new(
+        method: &'static str,
+        plan: impl FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send + 'static,
+    ) -> Self {
+        Self { method, plan: Box::new(plan) }
+    }
+
+    /// The same write with another answer, made from its own and the revision at which it holds.
+    pub fn answering<R: 'static>(self, answer: impl FnOnce(T, Revision) -> R + Send + 'static) -> Write<R> {
+        let Self { method, plan } = self;
+        Write::new(method, move |context| {
+            let value = plan(context)?;
+            Ok(answer(value, context.revision()))
+        })
+    }
+}
+
 /// One write that waits for its turn.
 pub(super) struct Job {
     method: &'static str,
@@ -49,6 +78,7 @@ pub(super) struct Job {
 
 /// A write after its plan: whether it is accepted, and how to tell its caller what came of it.
 struct Planned {
+    /// It is to be done, and not only looked at.
     accepted: bool,
     tell: Box<dyn FnOnce(Result<Revision, ServiceError>) + Send>,
 }
@@ -75,19 +105,19 @@ impl WriterHandle {
 }
 
 impl Service {
-    /// Hands a write to the writer and waits until it is acknowledged or refused.
-    pub(super) async fn write<T: Send + 'static>(
-        &self,
-        method: &'static str,
-        plan: impl FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send + 'static,
-    ) -> Result<Written<T>, ServiceError> {
+    /// Does a write: hands it to the writer and waits until it is acknowledged or refused.
+    ///
+    /// # Errors
+    /// Those of the write, and whatever keeps it from being brought to stable storage.
+    pub async fn write<T: Send + 'static>(&self, write: Write<T>) -> Result<Written<T>, ServiceError> {
+        let Write { method, plan } = write;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             method,
             plan: Box::new(move |context| {
                 let outcome = plan(context);
                 Planned {
-                    accepted: outcome.is_ok(),
+                    accepted: outcome.is_ok() && !context.is_dry,
                     tell: Box::new(move |written| {
                         let told = written.and_then(|revision| outcome.map(|value| Written { value, revision }));
                         // A caller that has gone away does not want to know.
@@ -114,7 +144,8 @@ pub(super) fn start(
     let thread = std::thread::Builder::new().name("rolecall-writer".to_owned()).spawn(move || {
         // A panic here would leave a group half told. Starting again from the journal is proven safe; going on is not.
         let abort = AbortOnPanic;
-        Writer { core, log, stopped: writer_stopped, sweeper: Sweeper::new() }.run(jobs, stopping);
+        let forgot = core.now();
+        Writer { core, log, stopped: writer_stopped, sweeper: Sweeper::new(), forgot }.run(jobs, stopping);
         std::mem::forget(abort);
     })?;
     Ok(WriterHandle { stopped, stop: Mutex::new(Some((stop, thread))) })
@@ -133,6 +164,8 @@ struct Writer {
     log: Arc<dyn ChangeLog>,
     stopped: Arc<AtomicBool>,
     sweeper: Sweeper,
+    /// When old answers were last looked for.
+    forgot: Timestamp,
 }
 
 impl Writer {
@@ -175,6 +208,11 @@ impl Writer {
                 group.push(job);
             }
             self.write_group(group);
+            let now = self.core.now();
+            if now.0.saturating_sub(self.forgot.0) > FORGET_EVERY_MS && !self.stopped.load(Ordering::Relaxed) {
+                self.forgot = now;
+                self.tidy("ForgetAnswers", |_, plan| forget_answers(plan));
+            }
         }
     }
 
@@ -189,12 +227,12 @@ impl Writer {
             for job in members.by_ref() {
                 if self.stopped.load(Ordering::Relaxed) {
                     let refusal = ServiceError::from(StoreError::Stopped);
-                    let mut plan = Plan::new(&self.core, &pending, self.core.now(), next_number);
+                    let mut plan = Plan::new(&self.core, &pending, self.core.now(), revision, next_number);
                     told.push(((job.plan)(&mut plan).tell, Err(refusal)));
                     continue;
                 }
                 let time = self.core.now();
-                let mut plan = Plan::new(&self.core, &pending, time, next_number);
+                let mut plan = Plan::new(&self.core, &pending, time, revision, next_number);
                 let planned = (job.plan)(&mut plan);
                 if !planned.accepted {
                     told.push((planned.tell, Ok(revision)));
@@ -273,18 +311,23 @@ impl Writer {
     }
 
     fn sweep(&mut self) {
+        self.tidy("Sweep", Sweeper::step);
+    }
+
+    /// A change of the server's own.
+    fn tidy(&mut self, method: &str, step: impl FnOnce(&mut Sweeper, &mut Plan<'_>) -> Result<(), ServiceError>) {
         let head = self.core.store.head();
         let pending = Pending::default();
         let time = self.core.now();
-        let mut plan = Plan::new(&self.core, &pending, time, head.next_number);
-        let swept = self.sweeper.step(&mut plan);
+        let mut plan = Plan::new(&self.core, &pending, time, head.revision, head.next_number);
+        let swept = step(&mut self.sweeper, &mut plan);
         let (records, next_number) = plan.finish();
         let outcome = swept.and_then(|()| {
             if records.is_empty() {
                 return Ok(());
             }
             let revision = Revision(head.revision.0 + 1);
-            self.commit(&[change(revision, time, Actor::Server, "Sweep", next_number, records)])
+            self.commit(&[change(revision, time, Actor::Server, method, next_number, records)])
         });
         if let Err(error) = outcome {
             tracing::warn!(%error, "left-over records could not be swept; they are void, and swept after a restart");
@@ -295,7 +338,7 @@ impl Writer {
 
 fn change(
     revision: Revision,
-    time: crate::model::Timestamp,
+    time: Timestamp,
     actor: Actor,
     method: &str,
     next_number: u64,

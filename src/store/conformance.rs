@@ -503,7 +503,7 @@ fn every_kind_of_record_survives_being_stored() {
         Record::Count(7),
         Record::Count(0),
         Record::Time(created),
-        Record::Request(RequestRecord { fingerprint: [7; 32], answer: b"an answer".to_vec() }),
+        Record::Request(RequestRecord { fingerprint: [7; 32], answer: b"an answer".to_vec(), expires: created }),
         Record::Name(Number(0)),
         Record::Present,
         Record::Retired(RetiredRecord { kind: Kind::Role, account: None }),

@@ -5,8 +5,8 @@
 
 use super::StoreError;
 use crate::model::{
-    AccountId, CatalogId, InvalidId, Key, KeyRange, Number, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp,
-    UserId,
+    AccountId, CatalogId, Holder, HolderKind, InvalidId, Key, KeyRange, Number, RequestKey, RoleId, ServiceAccountId,
+    TeamId, Timestamp, UserId,
 };
 
 mod tag {
@@ -72,7 +72,8 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
             join(tag::HOLDER_BINDING, &[*account, *holder, *binding], "")
         }
         Key::RoleBinding { account, role, holder, binding } => {
-            join(tag::ROLE_BINDING, &[*account, *role, *holder, *binding], "")
+            let (kind, holder) = (kind_number(holder.kind()), holder.number());
+            join(tag::ROLE_BINDING, &[*account, *role, kind, holder, *binding], "")
         }
         Key::RoleHolders { account, role } => join(tag::ROLE_HOLDERS, &[*account, *role], ""),
         Key::TeamSize { account, team } => join(tag::TEAM_SIZE, &[*account, *team], ""),
@@ -85,6 +86,14 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
         Key::RequestExpiry { expires, request } => join(tag::REQUEST_EXPIRY, &[Number(expires.0)], request.as_str()),
         Key::Erasure { account, user } => join(tag::ERASURE, &[*account, *user], ""),
         Key::Retired(number) => join(tag::RETIRED, &[*number], ""),
+    }
+}
+
+fn kind_number(kind: HolderKind) -> Number {
+    match kind {
+        HolderKind::User => Number(0),
+        HolderKind::Team => Number(1),
+        HolderKind::ServiceAccount => Number(2),
     }
 }
 
@@ -110,6 +119,9 @@ pub(super) fn encode_range(range: KeyRange) -> Vec<u8> {
         KeyRange::HolderBindings { account, holder } => join(tag::HOLDER_BINDING, &[account, holder], ""),
         KeyRange::AccountRoleBindings(account) => join(tag::ROLE_BINDING, &[account], ""),
         KeyRange::RoleBindings { account, role } => join(tag::ROLE_BINDING, &[account, role], ""),
+        KeyRange::RoleBindingsOf { account, role, kind } => {
+            join(tag::ROLE_BINDING, &[account, role, kind_number(kind)], "")
+        }
         KeyRange::AccountRoleHolders(account) => join(tag::ROLE_HOLDERS, &[account], ""),
         KeyRange::TeamSizes(account) => join(tag::TEAM_SIZE, &[account], ""),
         KeyRange::ServiceAccounts(account) => join(tag::SERVICE_ACCOUNT, &[account], ""),
@@ -174,9 +186,17 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, StoreError> {
         tag::MEMBER => Key::Member { account: r.number()?, team: r.number()?, user: r.number()? },
         tag::BINDING => Key::Binding { account: r.number()?, binding: r.number()? },
         tag::HOLDER_BINDING => Key::HolderBinding { account: r.number()?, holder: r.number()?, binding: r.number()? },
-        tag::ROLE_BINDING => {
-            Key::RoleBinding { account: r.number()?, role: r.number()?, holder: r.number()?, binding: r.number()? }
-        }
+        tag::ROLE_BINDING => Key::RoleBinding {
+            account: r.number()?,
+            role: r.number()?,
+            holder: match r.number()? {
+                Number(0) => Holder::User(r.number()?),
+                Number(1) => Holder::Team(r.number()?),
+                Number(2) => Holder::ServiceAccount(r.number()?),
+                _ => return Err(r.bad("a kind of holder was expected")),
+            },
+            binding: r.number()?,
+        },
         tag::ROLE_HOLDERS => Key::RoleHolders { account: r.number()?, role: r.number()? },
         tag::TEAM_SIZE => Key::TeamSize { account: r.number()?, team: r.number()? },
         tag::SERVICE_ACCOUNT => Key::ServiceAccount { account: r.number()?, service_account: r.number()? },
@@ -230,7 +250,9 @@ mod tests {
             Key::Member { account, team: x, user: y },
             Key::Binding { account, binding: x },
             Key::HolderBinding { account, holder: x, binding: y },
-            Key::RoleBinding { account, role: x, holder: y, binding: y },
+            Key::RoleBinding { account, role: x, holder: Holder::User(y), binding: y },
+            Key::RoleBinding { account, role: x, holder: Holder::Team(y), binding: y },
+            Key::RoleBinding { account, role: x, holder: Holder::ServiceAccount(y), binding: y },
             Key::RoleHolders { account, role: x },
             Key::TeamSize { account, team: x },
             Key::ServiceAccount { account, service_account: x },
@@ -317,6 +339,9 @@ mod tests {
         same(KeyRange::AccountRoleBindings(account), &|k| of(k) && matches!(k, Key::RoleBinding { .. }));
         same(KeyRange::RoleBindings { account, role: one }, &|k| {
             of(k) && matches!(k, Key::RoleBinding { role, .. } if *role == one)
+        });
+        same(KeyRange::RoleBindingsOf { account, role: one, kind: HolderKind::Team }, &|k| {
+            of(k) && matches!(k, Key::RoleBinding { role, holder: Holder::Team(_), .. } if *role == one)
         });
         same(KeyRange::AccountRoleHolders(account), &|k| of(k) && matches!(k, Key::RoleHolders { .. }));
         same(KeyRange::TeamSizes(account), &|k| of(k) && matches!(k, Key::TeamSize { .. }));

@@ -114,9 +114,11 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
         }),
         Record::Count(count) => Value::Count(*count),
         Record::Time(time) => Value::TimeMs(time.0),
-        Record::Request(request) => {
-            Value::Request(proto::Request { fingerprint: request.fingerprint.to_vec(), answer: request.answer.clone() })
-        }
+        Record::Request(request) => Value::Request(proto::Request {
+            fingerprint: request.fingerprint.to_vec(),
+            answer: request.answer.clone(),
+            expires_ms: request.expires.0,
+        }),
         Record::Name(number) => Value::Name(number.0),
         Record::Present => Value::Present(proto::Present {}),
         Record::Retired(retired) => Value::Retired(proto::Retired {
@@ -234,6 +236,7 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
                 .try_into()
                 .map_err(|_| damaged("a request's fingerprint was expected to have 32 bytes"))?,
             answer: request.answer,
+            expires: Timestamp(request.expires_ms),
         }),
         Value::Name(number) => Record::Name(Number(number)),
         Value::Present(proto::Present {}) => Record::Present,

@@ -93,6 +93,7 @@ fn status(kind: StatusKind) -> &'static str {
         StatusKind::FailedPrecondition => "FAILED_PRECONDITION",
         StatusKind::ResourceExhausted => "RESOURCE_EXHAUSTED",
         StatusKind::OutOfRange => "OUT_OF_RANGE",
+        StatusKind::Aborted => "ABORTED",
         StatusKind::Unavailable => "UNAVAILABLE",
         StatusKind::Internal => "INTERNAL",
     }

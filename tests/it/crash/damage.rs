@@ -5,11 +5,12 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rolecall::{
     files,
-    service::{Service, Settings},
+    service::{Service, Settings, apply_account},
     store::{self, JournalOptions, OpenOptions},
 };
 
@@ -190,7 +191,8 @@ async fn write_small_segments(directory: &Path) {
     let service = Service::start(opened.store.clone() as _, opened.log.clone() as _, Settings::default()).unwrap();
     for version in 1..6 {
         let file = Account::crowd(version).file("segments");
-        service.apply_account(files::parse_account(file.as_bytes()).unwrap()).await.unwrap().unwrap();
+        let definition = files::parse_account(file.as_bytes()).unwrap();
+        service.write(apply_account(definition, None, Arc::default())).await.unwrap();
         if version == 3 {
             opened.snapshot().unwrap();
         }

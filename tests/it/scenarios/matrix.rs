@@ -1,4 +1,4 @@
-//! The decision matrix of a preset: every role and every permission, with the features on and off, asked four ways.
+//! The decision matrix of every preset: every role and every permission, with the features on and off, asked four ways.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,6 +10,7 @@ use rolecall::{
     engine::{CompiledCatalog, EffectiveSet, Standing, Subject, decide},
     files,
     model::{Catalog, Number},
+    presets::{self, Preset},
     proto::{BatchCheckItem, BatchCheckRequest, Decision},
 };
 use serde_json::{Value, json};
@@ -60,8 +61,14 @@ async fn ask(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_role_and_every_permission_of_infobip_classic_is_as_the_matrix_says() {
-    let (catalog, matrix) = expected("infobip-classic");
+async fn every_role_and_every_permission_of_every_preset_is_as_its_matrix_says() {
+    for preset in presets::ALL {
+        the_matrix_of(preset).await;
+    }
+}
+
+async fn the_matrix_of(preset: &Preset) {
+    let (catalog, matrix) = expected(preset.name);
     let definition = files::parse_catalog(catalog.as_bytes()).unwrap();
     let roles: BTreeSet<String> = definition.roles.iter().map(|role| role.id.to_string()).collect();
     assert_eq!(roles, matrix.keys().cloned().collect(), "the matrix and the catalog have the same roles");
@@ -90,10 +97,13 @@ async fn every_role_and_every_permission_of_infobip_classic_is_as_the_matrix_say
     let mut asked = engine_alone(&catalog, &cells, &with_features, &without_features);
     let mut server = TestServer::start().await;
     server.clients.apply_catalog(&catalog).await.unwrap();
+    // Only a server can tell that the demo account names what its catalog has.
+    server.clients.apply_account(preset.account).await.unwrap();
     for (account, features) in [("all-features", features.clone()), ("no-features", Vec::new())] {
         let users: Vec<Value> =
             matrix.keys().map(|role| json!({"id": format!("has-{role}"), "roles": [role]})).collect();
-        let file = json!({"kind": "account", "id": account, "catalog": "infobip-classic", "features": features, "users": users});
+        let file =
+            json!({"kind": "account", "id": account, "catalog": preset.name, "features": features, "users": users});
         server.clients.apply_account(&file.to_string()).await.unwrap();
     }
     for way in ["cold", "warm"] {
@@ -103,7 +113,7 @@ async fn every_role_and_every_permission_of_infobip_classic_is_as_the_matrix_say
     let mut server = server.restart().await;
     asked += ask(&mut server.clients, "all-features", "after a restart", &with_features, &cells).await;
     asked += ask(&mut server.clients, "no-features", "after a restart", &without_features, &cells).await;
-    println!("{} roles x {} permissions, {asked} cells asked", matrix.len(), permissions.len());
+    println!("{}: {} roles x {} permissions, {asked} cells asked", preset.name, matrix.len(), permissions.len());
 }
 
 fn engine_alone(
