@@ -117,6 +117,7 @@ fn an_api_scope_stays_left_out_when_a_catalog_drops_it_and_brings_it_back() {
     oracle.replace_catalog("c", next);
     check(&oracle, "ana", "a", Allowed);
     assert_eq!(oracle.check_api_scope("acme", "ana", "c"), Err(Unknown::ApiScope));
+    oracle.leave_out("acme", "mine", set(&["d"])); // whoever writes this cannot see it
     oracle.replace_catalog("c", catalog());
     check(&oracle, "ana", "a", ApiScopeLeftOut);
 }

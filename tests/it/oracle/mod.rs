@@ -167,7 +167,7 @@ pub struct Account {
     /// Each team with its members.
     pub teams: BTreeMap<String, Set>,
     pub roles: BTreeMap<String, CustomRole>,
-    /// Each with what says which was there first.
+    /// Each with the write that made it.
     pub bindings: BTreeMap<(Holder, RoleName), u64>,
     /// How much was ever made in it.
     pub made: u64,
@@ -178,4 +178,6 @@ pub struct Account {
 pub struct Oracle {
     pub catalogs: BTreeMap<String, Catalog>,
     pub accounts: BTreeMap<String, Account>,
+    /// The write that is under way. What one write makes is of one age.
+    pub write: u64,
 }

@@ -160,7 +160,7 @@ impl Account {
 
 impl Catalog {
     /// The API scopes given, and all that they include, at any depth.
-    pub(super) fn with_included(&self, api_scopes: &Set) -> Set {
+    pub fn with_included(&self, api_scopes: &Set) -> Set {
         let mut all = api_scopes.clone();
         loop {
             let more: Set = all.iter().filter_map(|scope| self.api_scopes.get(scope)).flatten().cloned().collect();

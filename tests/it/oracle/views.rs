@@ -80,20 +80,20 @@ impl Oracle {
         sections
     }
 
-    /// Who holds a role, directly or through teams, the oldest first.
+    /// Who holds a role, directly or through teams: users and then service accounts, the oldest of each first.
     pub fn holders(&self, account: &str, role: &RoleName) -> Vec<(Subject, Held)> {
         let Some(account) = self.accounts.get(account) else { return Vec::new() };
         let mut holders = Vec::new();
         for (id, user) in &account.users {
-            holders.push((user.made, Subject::User(id.clone()), account.held(id, role)));
+            holders.push(((false, user.made), Subject::User(id.clone()), account.held(id, role)));
         }
         for (id, service_account) in &account.service_accounts {
             let direct = account.holds(Holder::ServiceAccount(id.clone()), role);
             let held = Held { direct, teams: Set::new() };
-            holders.push((service_account.made, Subject::ServiceAccount(id.clone()), held));
+            holders.push(((true, service_account.made), Subject::ServiceAccount(id.clone()), held));
         }
         holders.retain(|(_, _, held)| held.direct || !held.teams.is_empty());
-        holders.sort_by_key(|(made, _, _)| *made);
+        holders.sort_by_key(|(order, _, _)| *order);
         holders.into_iter().map(|(_, subject, held)| (subject, held)).collect()
     }
 
@@ -120,6 +120,36 @@ impl Oracle {
         let Some(stored) = self.accounts.get(account) else { return BTreeMap::new() };
         let roles = self.roles(account, show_internal).into_iter().map(|role| (stored.held(user, &role), role));
         roles.filter(|(held, _)| held.direct || !held.teams.is_empty()).map(|(held, role)| (role, held)).collect()
+    }
+
+    /// What a new version of a catalog drops although accounts use it, with how many accounts do and how many uses there
+    /// are: custom roles that list the permission, accounts with the feature, role bindings of the role. A custom role
+    /// that lists a permission which is internal by now loses it too, and would have it again were it internal no more.
+    pub fn drops(&self, id: &str, new: &Catalog) -> BTreeMap<String, (usize, usize)> {
+        let mut drops = BTreeMap::new();
+        let Some(old) = self.catalogs.get(id) else { return drops };
+        let mut count = |subject: String, uses: &dyn Fn(&Account) -> usize| {
+            let accounts = self.accounts.values().filter(|account| account.catalog == id);
+            let uses: Vec<usize> = accounts.map(uses).filter(|uses| *uses > 0).collect();
+            if !uses.is_empty() {
+                drops.insert(subject, (uses.len(), uses.iter().sum()));
+            }
+        };
+        for permission in old.permissions.keys().filter(|id| !new.permissions.contains_key(*id)) {
+            count(format!("permissions/{permission}"), &|account| {
+                account.roles.values().filter(|role| role.permissions.contains(permission)).count()
+            });
+        }
+        for feature in old.features.difference(&new.features) {
+            count(format!("features/{feature}"), &|account| usize::from(account.features.contains(feature)));
+        }
+        for role in old.roles.keys().filter(|id| !new.roles.contains_key(*id)) {
+            let role_name = RoleName::Managed(role.clone());
+            count(format!("roles/{role}"), &|account| {
+                account.bindings.keys().filter(|(_, held)| *held == role_name).count()
+            });
+        }
+        drops
     }
 
     /// How many users belong to a team.

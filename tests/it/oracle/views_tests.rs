@@ -48,20 +48,20 @@ fn each_holder_counts_once_however_it_holds_the_role() {
 }
 
 #[test]
-fn holders_are_listed_in_the_order_in_which_they_were_created() {
+fn users_and_then_service_accounts_are_listed_in_the_order_in_which_they_were_created() {
     let mut oracle = held_in_every_way();
     let expected = vec![
         ("ana".into(), held(true, &["t", "u"])),
         ("ben".into(), held(false, &["t"])),
-        (Subject::ServiceAccount("bot".into()), held(true, &[])),
         ("cleo".into(), held(true, &[])),
+        (Subject::ServiceAccount("bot".into()), held(true, &[])),
     ];
     assert_eq!(oracle.holders("acme", &managed("staff")), expected);
     oracle.delete_user("acme", "ana");
     oracle.create_user("acme", "ana", State::Active);
     oracle.add_member("acme", "t", "ana");
-    let last = oracle.holders("acme", &managed("staff")).pop();
-    assert_eq!(last, Some(("ana".into(), held(false, &["t"]))));
+    let third = oracle.holders("acme", &managed("staff")).remove(2);
+    assert_eq!(third, ("ana".into(), held(false, &["t"])));
     assert_eq!(oracle.members("acme", "t"), ["ben", "ana"]);
     assert_eq!(oracle.member_count("acme", "t"), Some(2));
     assert_eq!(oracle.member_count("acme", "none"), None);
@@ -130,7 +130,7 @@ fn a_file_keeps_what_it_names_and_forgets_the_rest() {
     file.bindings.insert((user("abe"), managed("staff")), 0);
     oracle.apply_account("acme", file);
     let order: Vec<_> = oracle.holders("acme", &managed("staff")).into_iter().map(|(subject, _)| subject).collect();
-    assert_eq!(order, ["ana".into(), "ben".into(), Subject::ServiceAccount("bot".into()), "abe".into()]);
+    assert_eq!(order, ["ana".into(), "ben".into(), "abe".into(), Subject::ServiceAccount("bot".into())]);
     assert_eq!(oracle.accounts["acme"].users["ana"].last_sign_in, Some(5));
 }
 
@@ -152,4 +152,18 @@ fn two_catalogs_differ_by_what_each_managed_role_gains_and_loses() {
     let back = after.compare(&before);
     assert_eq!(back["ghost"], Difference { before: true, after: false, gained: set(&[]), lost: set(&["x.secret"]) });
     assert_eq!(back["staff"].gained, set(&["x.see"]));
+}
+
+#[test]
+fn a_catalog_that_drops_what_accounts_use_says_how_much_they_use() {
+    let mut oracle = held_in_every_way();
+    oracle.create_account("other", "c", set(&["f"]));
+    let mut next = catalog();
+    assert!(oracle.drops("c", &next).is_empty());
+    next.features.clear();
+    next.permissions.remove("x.free");
+    next.roles.clear();
+    let expected = [("features/f", (2, 2)), ("permissions/x.free", (1, 1)), ("roles/staff", (1, 5))];
+    let expected: BTreeMap<String, _> = expected.into_iter().map(|(subject, uses)| (subject.into(), uses)).collect();
+    assert_eq!(oracle.drops("c", &next), expected, "nobody holds the role ghost");
 }

@@ -3,6 +3,11 @@
 use super::{Account, Catalog, CustomRole, Holder, Oracle, RoleName, ServiceAccount, Set, State, Subject, Texts, User};
 
 impl Oracle {
+    /// Another write begins.
+    pub fn next_write(&mut self) {
+        self.write += 1;
+    }
+
     /// Loads a catalog whole. Every account under it loses for good what the new version no longer has: a later version
     /// with the same id again has a new thing. What stays under its id keeps its references, however else it changes. An
     /// API scope that a role leaves out is a restriction, and no load takes one away: it stays left out should it return.
@@ -53,8 +58,12 @@ impl Oracle {
         for (id, account) in &mut file.service_accounts {
             account.made = old.service_accounts.get(id).map_or_else(&mut next, |known| known.made);
         }
-        for (binding, made) in &mut file.bindings {
-            *made = old.bindings.get(binding).copied().unwrap_or_else(&mut next);
+        for (binding, write) in &mut file.bindings {
+            *write = old.bindings.get(binding).copied().unwrap_or(self.write);
+        }
+        for (id, role) in &mut file.roles {
+            let before = old.roles.get(id).map(|role| role.left_out.clone()).unwrap_or_default();
+            role.left_out.extend(self.void(&file.catalog, before));
         }
         self.accounts.insert(id.into(), file);
     }
@@ -144,8 +153,18 @@ impl Oracle {
         self.write(account, |account| _ = account.roles.get_mut(id).map(|role| role.permissions = permissions));
     }
 
+    /// What a role leaves out from now on. What the catalog has no more is not spoken of, and stays left out.
     pub fn leave_out(&mut self, account: &str, id: &str, api_scopes: Set) {
-        self.write(account, |account| _ = account.roles.get_mut(id).map(|role| role.left_out = api_scopes));
+        let Some(found) = self.accounts.get(account) else { return };
+        let before = found.roles.get(id).map(|role| role.left_out.clone()).unwrap_or_default();
+        let void = self.void(&found.catalog, before);
+        let left_out = &api_scopes | &void;
+        self.write(account, |account| _ = account.roles.get_mut(id).map(|role| role.left_out = left_out));
+    }
+
+    fn void(&self, catalog: &str, mut api_scopes: Set) -> Set {
+        api_scopes.retain(|id| !self.catalogs.get(catalog).is_some_and(|catalog| catalog.api_scopes.contains_key(id)));
+        api_scopes
     }
 
     pub fn delete_role(&mut self, account: &str, id: &str) {
@@ -156,10 +175,8 @@ impl Oracle {
     }
 
     pub fn create_binding(&mut self, account: &str, holder: Holder, role: RoleName) {
-        self.write(account, |account| {
-            let made = account.next();
-            account.bindings.entry((holder, role)).or_insert(made);
-        });
+        let write = self.write;
+        self.write(account, |account| _ = account.bindings.entry((holder, role)).or_insert(write));
     }
 
     pub fn delete_binding(&mut self, account: &str, holder: Holder, role: RoleName) {
