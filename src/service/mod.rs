@@ -10,10 +10,12 @@ mod catalog_drops;
 mod catalogs;
 mod core;
 mod custom_roles;
+mod erasures;
 mod error;
 mod export;
 mod facts;
 mod holders;
+mod listings;
 mod manners;
 mod memberships;
 mod plan;
@@ -42,19 +44,18 @@ pub use self::{
         ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
         duplicate_role, remove_permissions, update_role,
     },
+    erasures::{Erasures, finish_erasures, forget_requests, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     export::AccountExport,
     facts::RoleName,
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
+    listings::{GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions},
     manners::{Answer, Etag, Manners, RequestMark},
     memberships::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
-    questions::{
-        AskedName, BatchItem, Decided, GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions,
-        SubjectKind, SubjectName,
-    },
+    questions::{AskedName, BatchItem, Decided, SubjectKind, SubjectName},
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     service_accounts::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,

@@ -1,9 +1,7 @@
 //! Random definitions from a seed, full of texts that YAML likes to misread.
 
 use crate::{
-    files::{
-        AccountDefinition, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition, UserDefinition,
-    },
+    files::{AccountDefinition, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition, UserDefinition},
     model::*,
 };
 
