@@ -47,6 +47,12 @@ pub(crate) enum Fault {
     TeamRoleForgotten,
     /// Every account counts as entitled to every feature.
     FeatureGateDropped,
+    /// The API scopes that a role leaves out are provided all the same.
+    LeftOutIgnored,
+    /// A service account is taken for the user of the same id.
+    ServiceAccountAsUser,
+    /// What a role's holders are counted to be never becomes less.
+    HolderCountKept,
 }
 
 impl Default for Settings {

@@ -5,22 +5,17 @@ use std::sync::Arc;
 
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 
-use self::{
-    random::{Done, Plan, Worker},
-    support::Clients,
-};
+use self::random::{Done, Plan, Wire, Worker};
 use super::core::{Fault, Service, Settings};
 use crate::{
     api::Api,
     store::{MemoryLog, MemoryStore},
 };
 
-#[path = "../../tests/it/oracle.rs"]
+#[path = "../../tests/it/oracle/mod.rs"]
 mod oracle;
 #[path = "../../tests/it/random/mod.rs"]
 mod random;
-#[path = "../../tests/it/support.rs"]
-mod support;
 
 /// A random run against a service with a bug, or without one.
 async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
@@ -34,6 +29,7 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
         .add_service(api.catalog_service())
         .add_service(api.account_service())
         .add_service(api.user_service())
+        .add_service(api.service_account_service())
         .add_service(api.team_service())
         .add_service(api.role_service())
         .add_service(api.role_binding_service())
@@ -42,9 +38,9 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
             stream.inspect(|stream| stream.set_nodelay(true).unwrap())
         }));
     let server = tokio::spawn(server);
-    let clients = Clients::connect(&format!("http://{address}")).await;
-    let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20 };
-    let outcome = Worker::new("planted", 4_711, clients).run(plan).await;
+    let wire = Wire::connect(&format!("http://{address}")).await;
+    let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20, views_percent: 50 };
+    let outcome = Worker::new("planted", 4_711, wire).run(plan).await;
     server.abort();
     outcome
 }
@@ -54,20 +50,38 @@ async fn without_a_bug_the_random_run_finds_none() {
     run_with(None).await.unwrap();
 }
 
+/// The run has to end at a difference that names what the bug spoils.
+async fn check_found(fault: Fault, named: &str) {
+    let difference = run_with(Some(fault)).await.unwrap_err();
+    assert!(difference.contains("the oracle says") && difference.contains(named), "{difference}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_skipped_stamp_is_found() {
-    let difference = run_with(Some(Fault::StampSkipped)).await.unwrap_err();
-    assert!(difference.contains("the oracle says"), "{difference}");
+    check_found(Fault::StampSkipped, "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_forgotten_role_of_a_team_is_found() {
-    let difference = run_with(Some(Fault::TeamRoleForgotten)).await.unwrap_err();
-    assert!(difference.contains("the oracle says"), "{difference}");
+    check_found(Fault::TeamRoleForgotten, "").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_feature_gate_is_found() {
-    let difference = run_with(Some(Fault::FeatureGateDropped)).await.unwrap_err();
-    assert!(difference.contains("the oracle says"), "{difference}");
+    check_found(Fault::FeatureGateDropped, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_left_out_api_scope_that_is_provided_all_the_same_is_found() {
+    check_found(Fault::LeftOutIgnored, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_account_that_is_taken_for_a_user_is_found() {
+    check_found(Fault::ServiceAccountAsUser, "erviceAccount").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_count_of_holders_that_never_becomes_less_is_found() {
+    check_found(Fault::HolderCountKept, "the numbers of holders").await;
 }

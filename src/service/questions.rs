@@ -342,6 +342,13 @@ impl Core {
         let Some(catalog) = catalog else { return Ok(Answerable::NoAccount) };
 
         let (standing, held) = match &name.subject {
+            #[cfg(test)]
+            LoadedSubject::ServiceAccount(id)
+                if self.settings.fault == Some(super::core::Fault::ServiceAccountAsUser) =>
+            {
+                let id = UserId::new(id.as_str()).map_err(|error| ServiceError::field("subject", error.to_string()))?;
+                load_user(view, account, &id, record.state, note)?
+            }
             LoadedSubject::User(id) => load_user(view, account, id, record.state, note)?,
             LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, note)?,
         };
@@ -363,9 +370,21 @@ impl Core {
         match self.settings.fault {
             Some(Fault::TeamRoleForgotten) => held.retain(|held| held.team.is_none()),
             Some(Fault::FeatureGateDropped) => record.features = catalog.compiled.catalog().feature_numbers.clone(),
-            Some(Fault::StampSkipped) | None => {}
+            Some(_) | None => {}
         }
         (record, held)
+    }
+
+    /// A role as a planted bug sees it.
+    #[cfg(test)]
+    fn without_left_out(&self, role: Arc<crate::engine::RoleFacts>) -> Arc<crate::engine::RoleFacts> {
+        if self.settings.fault != Some(super::core::Fault::LeftOutIgnored) {
+            return role;
+        }
+        let (id, permissions) = (role.id.clone(), role.permissions.clone());
+        let left_out = crate::engine::ApiScopeSet::default();
+        let (number, origin) = (role.number, role.origin);
+        Arc::new(crate::engine::RoleFacts { number, id, origin, permissions, left_out })
     }
 
     /// The compiled set of what is held, shared with everybody who holds the same; and what is held, less what is gone.
@@ -385,6 +404,8 @@ impl Core {
         let mut versions = Vec::with_capacity(numbers.len());
         for number in numbers {
             if let Some((role, revision)) = facts::role_of_number(view, account, &catalog.compiled, number, note)? {
+                #[cfg(test)]
+                let role = self.without_left_out(role);
                 roles.push(role);
                 versions.push((number, revision));
             }

@@ -115,6 +115,7 @@ impl Account {
             let has_holder = match &holder {
                 Holder::User(id) => self.users.contains_key(id),
                 Holder::Team(id) => self.teams.contains_key(id),
+                Holder::ServiceAccount(_) => false, // this run makes none
             };
             let is_bound = self.bindings.contains(&(holder.clone(), held.clone()));
             let has_user = self.users.contains_key(&user);

@@ -104,6 +104,7 @@ pub fn holder_name(holder: &Holder) -> String {
     match holder {
         Holder::User(id) => format!("users/{id}"),
         Holder::Team(id) => format!("teams/{id}"),
+        Holder::ServiceAccount(id) => format!("serviceAccounts/{id}"),
     }
 }
 
@@ -189,6 +190,7 @@ fn reason(reason: Reason) -> DecisionReason {
         Reason::SubjectNotActive => DecisionReason::SubjectNotActive,
         Reason::NoRoleGrants => DecisionReason::NoRoleGrants,
         Reason::FeatureNotEntitled => DecisionReason::FeatureNotEntitled,
+        Reason::ApiScopeLeftOut => DecisionReason::ApiScopeLeftOut,
     }
 }
 

@@ -2,26 +2,31 @@
 //!
 //! A worker has catalogs and accounts of its own, so several can work at a time and each is repeated by its seed alone.
 //! Ids come from small sets: things are created, deleted and created again all the time. Writes that cannot succeed are
-//! made too, and have to fail with the right code and change nothing. Start with [`Worker::run`].
+//! made too, and have to fail with the right code and change nothing. Start with [`Worker::run`]; what can be done is
+//! listed in [`OPERATIONS`].
 
+mod accounts;
+mod bindings;
+mod catalogs;
+mod etags;
 mod files;
+mod manners;
 mod questions;
+mod role_views;
+mod roles;
+mod service_accounts;
+mod teams;
+mod users;
+mod views;
+mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rolecall::proto::{
-    self, AddTeamMembersRequest, AddUserTeamsRequest, CreateAccountRequest, CreateRoleBindingRequest,
-    CreateRoleRequest, CreateTeamRequest, CreateUserRequest, DeleteAccountRequest, DeleteCatalogRequest,
-    DeleteRoleBindingRequest, DeleteRoleRequest, DeleteTeamRequest, DeleteUserRequest, ListRoleBindingsRequest,
-    RemoveTeamMembersRequest, RemoveUserRoleRequest, RemoveUserTeamsRequest, UpdateAccountRequest, UpdateRoleRequest,
-    UpdateTeamRequest, UpdateUserRequest,
-};
-use tonic::{Code, Status};
+use tonic::Code;
 
-use super::{
-    oracle::{Holder, Oracle, Reason, RoleName, State, Unknown},
-    support::Clients,
-};
+use self::manners::{Again, Wrong};
+pub use self::wire::Wire;
+use super::oracle::{Account, Catalog, Holder, Oracle, Reason, RoleName, Subject, Unknown};
 
 type Set = BTreeSet<String>;
 
@@ -62,12 +67,14 @@ pub struct Plan {
     pub writes: usize,
     /// Questions after each write, at least.
     pub checks_per_write: usize,
-    /// Of a hundred writes, after how many a whole list is compared.
+    /// Of a hundred writes, after how many the whole list of what a subject may do is compared.
     pub lists_percent: usize,
+    /// Of a hundred writes, after how many something that is shown is compared.
+    pub views_percent: usize,
 }
 
 /// What a run has done.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Done {
     /// Writes that were acknowledged.
     pub writes: usize,
@@ -76,7 +83,108 @@ pub struct Done {
     pub checks: usize,
     pub lists: usize,
     pub past_checks: usize,
+    /// How often each thing was held against the oracle.
+    pub compared: BTreeMap<&'static str, usize>,
+    /// Methods of the API that were never called.
+    pub not_called: Option<Set>,
 }
+
+impl Done {
+    /// Adds what another worker has done.
+    pub fn add(&mut self, other: Self) {
+        self.writes += other.writes;
+        self.refused += other.refused;
+        self.checks += other.checks;
+        self.lists += other.lists;
+        self.past_checks += other.past_checks;
+        for (what, times) in other.compared {
+            *self.compared.entry(what).or_default() += times;
+        }
+        self.not_called = match (self.not_called.take(), other.not_called) {
+            (Some(mine), Some(theirs)) => Some(mine.intersection(&theirs).cloned().collect()),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+
+    /// What was never held against the oracle, and which methods were never called: nothing, if a run is long enough.
+    pub fn forgotten(&self) -> Set {
+        let compared = COMPARED.iter().filter(|what| !self.compared.contains_key(**what)).map(ToString::to_string);
+        compared.chain(self.not_called.clone().unwrap_or_default()).collect()
+    }
+}
+
+/// Everything that has to be held against the oracle at least once in a long run.
+const COMPARED: &[&str] = &[
+    "a check by API scope",
+    "a check of a service account",
+    "an account",
+    "an export that changes nothing",
+    "catalog drops",
+    "catalogs compared",
+    "etag, right",
+    "etag, stale",
+    "list of API scopes",
+    "list of accounts",
+    "list of bindings",
+    "list of catalogs",
+    "list of role holders",
+    "list of role permissions",
+    "list of roles",
+    "list of service accounts",
+    "list of team members",
+    "list of teams",
+    "list of user roles",
+    "list of user teams",
+    "list of users",
+    "request id, sent again",
+    "request id, sent again later",
+    "request id, used for another",
+    "validate_only",
+];
+
+/// What a worker can do, with how often of all.
+const OPERATIONS: &[(usize, &str)] = &[
+    (2, "create account"),
+    (6, "update account"),
+    (1, "delete account"),
+    (3, "apply account"),
+    (1, "export account"),
+    (4, "apply catalog"),
+    (1, "delete catalog"),
+    (2, "compare catalogs"),
+    (9, "create user"),
+    (2, "create users"),
+    (6, "update user"),
+    (1, "erase user"),
+    (2, "sign in"),
+    (3, "delete user"),
+    (4, "add user teams"),
+    (2, "remove user teams"),
+    (2, "replace user teams"),
+    (5, "remove user role"),
+    (4, "create service account"),
+    (2, "update service account"),
+    (1, "delete service account"),
+    (5, "create team"),
+    (1, "update team"),
+    (2, "delete team"),
+    (6, "add members"),
+    (3, "remove members"),
+    (2, "replace members"),
+    (7, "create role"),
+    (5, "update role"),
+    (2, "delete role"),
+    (2, "duplicate role"),
+    (2, "import permissions"),
+    (3, "add permissions"),
+    (3, "remove permissions"),
+    (14, "create binding"),
+    (5, "delete binding"),
+    (3, "create bindings"),
+    (2, "delete bindings"),
+    (3, "replace bindings"),
+    (1, "send again"),
+];
 
 /// One difference between server and oracle; the run ends at the first.
 pub type Difference = String;
@@ -84,75 +192,225 @@ pub type Difference = String;
 /// A question that was answered, to be asked again about that time.
 struct Past {
     token: String,
-    account: String,
-    user: String,
-    permission: String,
+    question: Question,
     answer: Result<Reason, Unknown>,
+}
+
+/// May this subject do this, or use this API scope?
+#[derive(Clone, Debug)]
+struct Question {
+    account: String,
+    subject: Subject,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Permission(String),
+    ApiScope(String),
+}
+
+/// A version of a catalog, and the token of the revision that has it.
+#[derive(Clone)]
+struct Version {
+    id: String,
+    token: String,
+    catalog: Catalog,
+}
+
+/// The account that a write is about.
+struct Place {
+    id: String,
+    name: String,
+    found: Option<Account>,
+    catalog: Catalog,
 }
 
 pub struct Worker {
     name: String,
     random: Random,
-    clients: Clients,
+    wire: Wire,
     oracle: Oracle,
     done: Done,
     past: Vec<Past>,
+    again: Vec<Again>,
+    /// How many request ids were given.
+    requests: usize,
+    versions: Vec<Version>,
+    /// The etag that each thing had when it was last looked at.
+    etags: BTreeMap<String, String>,
+    /// The etags of what is deleted: no later thing of the same name has one of them.
+    dead_etags: BTreeSet<(String, String)>,
     token: String,
 }
 
+fn ids(letter: char, count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(move |number| format!("{letter}{number}"))
+}
+
 fn users() -> impl Iterator<Item = String> {
-    (0..8).map(|number| format!("u{number}"))
+    ids('u', 8)
+}
+
+/// The last three are also ids of users.
+fn service_accounts() -> impl Iterator<Item = String> {
+    ids('b', 2).chain(ids('u', 3))
 }
 
 fn teams() -> impl Iterator<Item = String> {
-    (0..4).map(|number| format!("t{number}"))
+    ids('t', 4)
 }
 
 fn roles() -> impl Iterator<Item = String> {
-    (0..4).map(|number| format!("r{number}"))
+    ids('r', 4)
+}
+
+fn features() -> impl Iterator<Item = String> {
+    ids('f', 4)
+}
+
+fn sections() -> impl Iterator<Item = String> {
+    ids('s', 3)
 }
 
 fn permissions() -> impl Iterator<Item = String> {
     (0..16).map(|number| format!("area.thing{}.do{number}", number % 3))
 }
 
-fn features() -> impl Iterator<Item = String> {
-    (0..4).map(|number| format!("f{number}"))
+fn api_scopes() -> impl Iterator<Item = String> {
+    (0..5).map(|number| format!("x{number}:y"))
 }
 
 impl Worker {
-    pub fn new(name: &str, seed: u64, clients: Clients) -> Self {
-        let (oracle, done, past, token) = Default::default();
-        Self { name: name.to_owned(), random: Random(seed), clients, oracle, done, past, token }
+    pub fn new(name: &str, seed: u64, wire: Wire) -> Self {
+        let (oracle, done, past, again, requests, versions, etags, dead_etags, token) = Default::default();
+        let (name, random) = (name.to_owned(), Random(seed));
+        Self { name, random, wire, oracle, done, past, again, requests, versions, etags, dead_etags, token }
     }
 
     pub async fn run(mut self, plan: Plan) -> Result<Done, Difference> {
         for catalog in 0..2 {
-            self.replace_catalog(catalog).await.map_err(|status| format!("the first catalog: {status}"))?;
+            self.first_catalog(catalog).await.map_err(|text| format!("the first catalog: {text}"))?;
         }
         while self.done.writes < plan.writes {
-            let operation = self.random.below(100);
-            let wrote = self.write(operation).await;
-            if let Err(difference) = wrote {
-                return Err(format!("write {} (operation {operation}): {difference}", self.done.writes));
+            self.oracle.next_write();
+            let mut place = self.place();
+            let operation = self.operation(&place);
+            if operation != "create account" && place.found.is_none() && self.random.chance(60) {
+                place = self.place();
             }
-            let asked = self.ask(plan).await;
+            let before = self.done.writes;
+            let wrote = Box::pin(self.write(operation, &place)).await;
+            if let Err(difference) = wrote {
+                return Err(format!("write {} ({operation}): {difference}", self.done.writes));
+            }
+            // A write that was refused changes nothing: what it did all the same is found a little later.
+            if self.done.writes == before && self.random.chance(60) {
+                continue;
+            }
+            let asked = Box::pin(self.ask(plan)).await;
             if let Err(difference) = asked {
-                return Err(format!("after write {} (operation {operation}): {difference}", self.done.writes));
+                return Err(format!("after write {} ({operation}): {difference}", self.done.writes));
             }
         }
+        self.done.not_called = Some(self.wire.notes.not_called());
         Ok(self.done)
+    }
+
+    /// Chooses what to do. Most writes are to succeed: what they need comes first.
+    fn operation(&mut self, place: &Place) -> &'static str {
+        match &place.found {
+            None if self.random.chance(80) => return "create account",
+            Some(found) if found.users.len() < 4 && self.random.chance(40) => return "create user",
+            Some(found) if found.teams.len() < 2 && self.random.chance(40) => return "create team",
+            Some(found) if found.roles.is_empty() && self.random.chance(40) => return "create role",
+            _ => {}
+        }
+        let mut left = self.random.below(OPERATIONS.iter().map(|(weight, _)| weight).sum());
+        for (weight, operation) in OPERATIONS {
+            if left < *weight {
+                return operation;
+            }
+            left -= weight;
+        }
+        unreachable!("the weights have this sum")
+    }
+
+    async fn write(&mut self, operation: &'static str, place: &Place) -> Result<(), Difference> {
+        match operation {
+            "create account" => self.create_account(place).await,
+            "update account" => self.update_account(place).await,
+            "delete account" => self.delete_account(place).await,
+            "apply account" => self.apply_account(place).await,
+            "export account" => self.export_account(place).await,
+            "apply catalog" => self.apply_catalog().await,
+            "delete catalog" => self.delete_catalog().await,
+            "compare catalogs" => self.compare_catalogs().await,
+            "create user" => self.create_user(place).await,
+            "create users" => self.create_users(place).await,
+            "update user" => self.update_user(place).await,
+            "erase user" => self.erase_user(place).await,
+            "sign in" => self.sign_in(place).await,
+            "delete user" => self.delete_user(place).await,
+            "add user teams" => self.add_user_teams(place).await,
+            "remove user teams" => self.remove_user_teams(place).await,
+            "replace user teams" => self.replace_user_teams(place).await,
+            "remove user role" => self.remove_user_role(place).await,
+            "create service account" => self.create_service_account(place).await,
+            "update service account" => self.update_service_account(place).await,
+            "delete service account" => self.delete_service_account(place).await,
+            "create team" => self.create_team(place).await,
+            "update team" => self.update_team(place).await,
+            "delete team" => self.delete_team(place).await,
+            "add members" => self.add_members(place).await,
+            "remove members" => self.remove_members(place).await,
+            "replace members" => self.replace_members(place).await,
+            "create role" => self.create_role(place).await,
+            "update role" => self.update_role(place).await,
+            "delete role" => self.delete_role(place).await,
+            "duplicate role" => self.duplicate_role(place).await,
+            "import permissions" => self.import_permissions(place).await,
+            "add permissions" => self.add_permissions(place).await,
+            "remove permissions" => self.remove_permissions(place).await,
+            "create binding" => self.create_binding(place).await,
+            "delete binding" => self.delete_binding(place).await,
+            "create bindings" => self.create_bindings(place).await,
+            "delete bindings" => self.delete_bindings(place).await,
+            "replace bindings" => self.replace_bindings(place).await,
+            "send again" => self.send_old().await,
+            other => unreachable!("{other} is no operation"),
+        }
+    }
+}
+
+/// What all writes need.
+impl Worker {
+    /// Notes that something was held against the oracle.
+    fn compared(&mut self, what: &'static str) {
+        debug_assert!(COMPARED.contains(&what), "{what}");
+        *self.done.compared.entry(what).or_default() += 1;
     }
 
     fn catalog_id(&self, number: usize) -> String {
         format!("{}-c{number}", self.name)
     }
 
-    fn account_id(&mut self) -> String {
-        format!("{}-a{}", self.name, self.random.below(3))
+    /// One of the accounts, or one that is not there.
+    fn place(&mut self) -> Place {
+        let id = format!("{}-a{}", self.name, self.random.below(3));
+        let found = self.oracle.accounts.get(&id).cloned();
+        let catalog = found.as_ref().and_then(|found| self.oracle.catalogs.get(&found.catalog)).cloned();
+        Place { name: format!("accounts/{id}"), id, found, catalog: catalog.unwrap_or_default() }
     }
 
-    fn role_name(&self, account: &str, role: &RoleName) -> String {
+    /// One of these that is there, mostly; else any.
+    fn one_of(&mut self, there: impl IntoIterator<Item = String>, any: impl IntoIterator<Item = String>) -> String {
+        let known = if self.random.chance(85) { self.random.pick(there) } else { None };
+        known.or_else(|| self.random.pick(any)).expect("there are ids")
+    }
+
+    /// A role of an account by its whole name.
+    fn role_text(&self, account: &str, role: &RoleName) -> String {
         match role {
             RoleName::Managed(id) => {
                 let catalog = self.oracle.accounts.get(account).map_or("none", |account| account.catalog.as_str());
@@ -162,447 +420,59 @@ impl Worker {
         }
     }
 
-    /// Notes a write that succeeded or failed as it had to.
-    fn expect<T>(
-        &mut self,
-        what: &str,
-        outcome: Result<T, Status>,
-        code: Option<Code>,
-    ) -> Result<Option<T>, Difference> {
-        match (outcome, code) {
-            (Ok(value), None) => {
-                self.done.writes += 1;
-                Ok(Some(value))
-            }
-            (Err(status), Some(code)) if status.code() == code => {
-                self.done.refused += 1;
-                Ok(None)
-            }
-            (Ok(_), Some(code)) => Err(format!("{what} succeeded; {code:?} was expected")),
-            (Err(status), code) => Err(format!("{what} failed with {status}; {code:?} was expected")),
-        }
+    fn role_texts(&self, account: &str, roles: impl IntoIterator<Item = RoleName>) -> Vec<String> {
+        roles.into_iter().map(|role| self.role_text(account, &role)).collect()
+    }
+}
+
+impl Place {
+    /// What is wrong if the account is not there.
+    fn missing(&self) -> Wrong {
+        if self.found.is_none() { vec![Code::NotFound] } else { Vec::new() }
     }
 
-    async fn write(&mut self, mut operation: usize) -> Result<(), Difference> {
-        let account = self.account_id();
-        let parent = format!("accounts/{account}");
-        let existing = self.oracle.accounts.get(&account).cloned();
-        // Most writes are to succeed: what they need comes first.
-        if existing.is_none() && self.random.chance(80) {
-            operation = 0;
-        } else if existing.as_ref().is_some_and(|found| found.users.len() < 4) && self.random.chance(60) {
-            operation = 14;
-        } else if existing.as_ref().is_some_and(|found| found.teams.len() < 2) && self.random.chance(40) {
-            operation = 33;
-        }
-        let missing = if existing.is_none() { Some(Code::NotFound) } else { None };
-        let user = self.random.pick(users()).unwrap();
-        let team = self.random.pick(teams()).unwrap();
-        let custom = self.random.pick(roles()).unwrap();
-        let has_user = existing.as_ref().is_some_and(|account| account.users.contains_key(&user));
-        let has_team = existing.as_ref().is_some_and(|account| account.teams.contains_key(&team));
-        let has_role = existing.as_ref().is_some_and(|account| account.roles.contains_key(&custom));
-        let user_name = format!("{parent}/users/{user}");
-        let team_name = format!("{parent}/teams/{team}");
-        let role_name = format!("{parent}/roles/{custom}");
-        let not_found = |exists: bool| missing.or(if exists { None } else { Some(Code::NotFound) });
-        let taken = |exists: bool| missing.or(if exists { Some(Code::AlreadyExists) } else { None });
-        match operation {
-            // Accounts.
-            0..2 => {
-                let catalog = self.catalog_id(self.random.0 as usize % 2);
-                let known = self.oracle.catalogs.get(&catalog).map(|found| found.features.clone());
-                let chosen = self.random.subset(60, known.clone().unwrap_or_default());
-                let request = CreateAccountRequest {
-                    account_id: account.clone(),
-                    account: Some(proto::Account {
-                        catalog: format!("catalogs/{catalog}"),
-                        features: chosen.iter().cloned().collect(),
-                        ..proto::Account::default()
-                    }),
-                    ..Default::default()
-                };
-                let code = if existing.is_some() { Some(Code::AlreadyExists) } else { None };
-                let outcome = self.clients.accounts.create_account(request).await;
-                if let Some(made) = self.expect("CreateAccount", outcome, code)? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.create_account(&account, &catalog, chosen);
-                }
-            }
-            2..9 => {
-                let catalog = existing.as_ref().and_then(|found| self.oracle.catalogs.get(&found.catalog)).cloned();
-                let chosen = self.random.subset(65, catalog.map(|catalog| catalog.features).unwrap_or_default());
-                let active = self.random.chance(85);
-                let state = if active { proto::account::State::Active } else { proto::account::State::Suspended };
-                let request = UpdateAccountRequest {
-                    account: Some(proto::Account {
-                        name: parent,
-                        state: state.into(),
-                        features: chosen.iter().cloned().collect(),
-                        ..proto::Account::default()
-                    }),
-                    update_mask: Some(prost_types::FieldMask { paths: vec!["state".into(), "features".into()] }),
-                    ..Default::default()
-                };
-                let outcome = self.clients.accounts.update_account(request).await;
-                if let Some(made) = self.expect("UpdateAccount", outcome, missing)? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.update_account(&account, Some(active), Some(chosen));
-                }
-            }
-            9 => {
-                if self.random.chance(30) {
-                    let outcome = self
-                        .clients
-                        .accounts
-                        .delete_account(DeleteAccountRequest { name: parent, ..Default::default() })
-                        .await;
-                    if let Some(made) = self.expect("DeleteAccount", outcome, missing)? {
-                        self.token = made.into_inner().consistency_token;
-                        self.oracle.delete_account(&account);
-                    }
-                }
-            }
-            // Catalogs.
-            10..13 => {
-                let number = self.random.below(2);
-                let outcome = self.replace_catalog(number).await;
-                self.expect("ApplyCatalog", outcome, None)?;
-            }
-            13 => {
-                let number = self.random.below(2);
-                let id = self.catalog_id(number);
-                let used = self.oracle.accounts.values().any(|account| account.catalog == id);
-                if used {
-                    let outcome = self
-                        .clients
-                        .catalogs
-                        .delete_catalog(DeleteCatalogRequest { name: format!("catalogs/{id}"), ..Default::default() })
-                        .await;
-                    self.expect("DeleteCatalog", outcome, Some(Code::FailedPrecondition))?;
-                } else {
-                    let request = DeleteCatalogRequest { name: format!("catalogs/{id}"), ..Default::default() };
-                    let outcome = self.clients.catalogs.delete_catalog(request.clone()).await;
-                    self.expect("DeleteCatalog", outcome, None)?;
-                    self.oracle.catalogs.remove(&id);
-                    let again = self.clients.catalogs.delete_catalog(request).await;
-                    self.expect("DeleteCatalog again", again, Some(Code::NotFound))?;
-                    // Everything else needs it: another of the same id takes its place.
-                    let made = self.replace_catalog(number).await;
-                    self.expect("ApplyCatalog", made, None)?;
-                }
-            }
-            // Users.
-            14..24 => {
-                let (state, sent) = self.random_state();
-                let request = CreateUserRequest {
-                    parent,
-                    user_id: user.clone(),
-                    user: Some(proto::User {
-                        state: sent.into(),
-                        display_name: "A user".into(),
-                        ..proto::User::default()
-                    }),
-                    ..Default::default()
-                };
-                let outcome = self.clients.users.create_user(request).await;
-                if let Some(made) = self.expect("CreateUser", outcome, taken(has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.create_user(&account, &user, state);
-                }
-            }
-            24..30 => {
-                let (state, sent) = self.random_state();
-                let request = UpdateUserRequest {
-                    user: Some(proto::User { name: user_name, state: sent.into(), ..proto::User::default() }),
-                    update_mask: Some(prost_types::FieldMask { paths: vec!["state".into()] }),
-                    ..Default::default()
-                };
-                let outcome = self.clients.users.update_user(request).await;
-                if let Some(made) = self.expect("UpdateUser", outcome, not_found(has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.update_user(&account, &user, state);
-                }
-            }
-            30..33 => {
-                let outcome =
-                    self.clients.users.delete_user(DeleteUserRequest { name: user_name, ..Default::default() }).await;
-                if let Some(made) = self.expect("DeleteUser", outcome, not_found(has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.delete_user(&account, &user);
-                }
-            }
-            // Teams and members, from either side.
-            33..38 => {
-                let request = CreateTeamRequest {
-                    parent,
-                    team_id: team.clone(),
-                    team: Some(proto::Team::default()),
-                    ..Default::default()
-                };
-                let outcome = self.clients.teams.create_team(request).await;
-                if let Some(made) = self.expect("CreateTeam", outcome, taken(has_team))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.create_team(&account, &team);
-                }
-            }
-            38..40 => {
-                let outcome =
-                    self.clients.teams.delete_team(DeleteTeamRequest { name: team_name, ..Default::default() }).await;
-                if let Some(made) = self.expect("DeleteTeam", outcome, not_found(has_team))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.delete_team(&account, &team);
-                }
-            }
-            40 => {
-                let team = Some(proto::Team { name: team_name, display_name: "T".into(), ..proto::Team::default() });
-                let outcome = self
-                    .clients
-                    .teams
-                    .update_team(UpdateTeamRequest { team, update_mask: None, ..Default::default() })
-                    .await;
-                self.expect("UpdateTeam", outcome, not_found(has_team))?;
-            }
-            41..49 => {
-                let request = AddTeamMembersRequest {
-                    name: team_name,
-                    members: vec![format!("users/{user}")],
-                    ..Default::default()
-                };
-                let outcome = self.clients.teams.add_team_members(request).await;
-                if let Some(made) = self.expect("AddTeamMembers", outcome, not_found(has_team && has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.add_member(&account, &team, &user);
-                }
-            }
-            49..53 => {
-                let request = RemoveTeamMembersRequest {
-                    name: team_name,
-                    members: vec![format!("users/{user}")],
-                    ..Default::default()
-                };
-                let outcome = self.clients.teams.remove_team_members(request).await;
-                if let Some(made) = self.expect("RemoveTeamMembers", outcome, not_found(has_team && has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.remove_member(&account, &team, &user);
-                }
-            }
-            53..57 => {
-                let request =
-                    AddUserTeamsRequest { name: user_name, teams: vec![format!("teams/{team}")], ..Default::default() };
-                let outcome = self.clients.users.add_user_teams(request).await;
-                if let Some(made) = self.expect("AddUserTeams", outcome, not_found(has_team && has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.add_member(&account, &team, &user);
-                }
-            }
-            57..59 => {
-                let request = RemoveUserTeamsRequest {
-                    name: user_name,
-                    teams: vec![format!("teams/{team}")],
-                    ..Default::default()
-                };
-                let outcome = self.clients.users.remove_user_teams(request).await;
-                if let Some(made) = self.expect("RemoveUserTeams", outcome, not_found(has_team && has_user))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.remove_member(&account, &team, &user);
-                }
-            }
-            // Custom roles.
-            59..69 => {
-                let catalog = existing.as_ref().and_then(|found| self.oracle.catalogs.get(&found.catalog)).cloned();
-                let known = catalog.map(|catalog| catalog.permissions).unwrap_or_default();
-                let listed: Set = self.random.subset(30, known.keys().cloned());
-                let reachable = listed.iter().all(|permission| !known[permission].internal);
-                let role = proto::Role {
-                    name: role_name,
-                    display_name: "A role".into(),
-                    permissions: listed.iter().cloned().collect(),
-                    ..proto::Role::default()
-                };
-                if self.random.chance(50) {
-                    let request =
-                        CreateRoleRequest { parent, role_id: custom.clone(), role: Some(role), ..Default::default() };
-                    let code = taken(has_role).or(if reachable { None } else { Some(Code::NotFound) });
-                    let outcome = self.clients.roles.create_role(request).await;
-                    if let Some(made) = self.expect("CreateRole", outcome, code)? {
-                        self.token = made.into_inner().consistency_token;
-                        self.oracle.create_role(&account, &custom, listed);
-                    }
-                } else {
-                    let mask = Some(prost_types::FieldMask { paths: vec!["permissions".into()] });
-                    let request = UpdateRoleRequest { role: Some(role), update_mask: mask, ..Default::default() };
-                    let code = not_found(has_role && reachable);
-                    let outcome = self.clients.roles.update_role(request).await;
-                    if let Some(made) = self.expect("UpdateRole", outcome, code)? {
-                        self.token = made.into_inner().consistency_token;
-                        self.oracle.update_role(&account, &custom, listed);
-                    }
-                }
-            }
-            69..71 => {
-                let outcome =
-                    self.clients.roles.delete_role(DeleteRoleRequest { name: role_name, ..Default::default() }).await;
-                if let Some(made) = self.expect("DeleteRole", outcome, not_found(has_role))? {
-                    self.token = made.into_inner().consistency_token;
-                    self.oracle.delete_role(&account, &custom);
-                }
-            }
-            // Role bindings.
-            71..86 => self.bind(&account, &user, &team).await?,
-            86..93 => self.unbind(&account).await?,
-            93..97 => self.remove_role(&account).await?,
-            // Account files.
-            _ => self.apply_account(&account).await?,
-        }
-        Ok(())
+    fn user_ids(&self) -> Vec<String> {
+        self.found.iter().flat_map(|found| found.users.keys().cloned()).collect()
     }
 
-    fn random_state(&mut self) -> (State, proto::user::State) {
-        match self.random.below(10) {
-            0 => (State::Invited, proto::user::State::Invited),
-            1 => (State::Suspended, proto::user::State::Suspended),
-            _ => (State::Active, proto::user::State::Active),
-        }
+    fn service_account_ids(&self) -> Vec<String> {
+        self.found.iter().flat_map(|found| found.service_accounts.keys().cloned()).collect()
     }
 
-    fn random_role(&mut self) -> RoleName {
-        if self.random.chance(50) {
-            RoleName::Managed(format!("m{}", self.random.below(5)))
-        } else {
-            RoleName::Custom(self.random.pick(roles()).unwrap())
-        }
+    fn team_ids(&self) -> Vec<String> {
+        self.found.iter().flat_map(|found| found.teams.keys().cloned()).collect()
     }
 
-    /// Whether an account has a role to assign, an internal one included.
-    fn has_role(&self, account: &str, role: &RoleName) -> bool {
-        let Some(found) = self.oracle.accounts.get(account) else { return false };
+    fn role_ids(&self) -> Vec<String> {
+        self.found.iter().flat_map(|found| found.roles.keys().cloned()).collect()
+    }
+
+    fn has_holder(&self, holder: &Holder) -> bool {
+        self.found.as_ref().is_some_and(|found| found.has_holder(holder))
+    }
+
+    /// Whether there is a role, and not an internal one.
+    fn shows_role(&self, role: &RoleName) -> bool {
+        self.has_role(role) && !self.is_internal(role)
+    }
+
+    fn has_role(&self, role: &RoleName) -> bool {
+        let Some(found) = &self.found else { return false };
         match role {
-            RoleName::Managed(id) => self.oracle.catalogs[&found.catalog].roles.contains_key(id),
+            RoleName::Managed(id) => self.catalog.roles.contains_key(id),
             RoleName::Custom(id) => found.roles.contains_key(id),
         }
     }
 
-    fn is_internal(&self, account: &str, role: &RoleName) -> bool {
+    fn is_internal(&self, role: &RoleName) -> bool {
         let RoleName::Managed(id) = role else { return false };
-        let Some(found) = self.oracle.accounts.get(account) else { return false };
-        self.oracle.catalogs[&found.catalog].roles.get(id).is_some_and(|role| role.internal)
+        self.catalog.roles.get(id).is_some_and(|role| role.internal)
     }
 
-    async fn bind(&mut self, account: &str, user: &str, team: &str) -> Result<(), Difference> {
-        let role = self.random_role();
-        let holder = if self.random.chance(60) { Holder::User(user.to_owned()) } else { Holder::Team(team.to_owned()) };
-        let allow_internal_role = self.random.chance(50);
-        let found = self.oracle.accounts.get(account);
-        let has_holder = found.is_some_and(|found| match &holder {
-            Holder::User(id) => found.users.contains_key(id),
-            Holder::Team(id) => found.teams.contains_key(id),
-        });
-        let visible = self.has_role(account, &role) && (allow_internal_role || !self.is_internal(account, &role));
-        let code = if !visible || !has_holder {
-            Some(Code::NotFound)
-        } else if found.is_some_and(|found| found.bindings.contains(&(holder.clone(), role.clone()))) {
-            Some(Code::AlreadyExists)
-        } else {
-            None
-        };
-        let request = CreateRoleBindingRequest {
-            parent: format!("accounts/{account}"),
-            role_binding: Some(proto::RoleBinding {
-                holder: holder_text(&holder),
-                role: self.role_name(account, &role),
-                ..proto::RoleBinding::default()
-            }),
-            allow_internal_role,
-            ..Default::default()
-        };
-        let outcome = self.clients.bindings.create_role_binding(request).await;
-        if let Some(made) = self.expect("CreateRoleBinding", outcome, code)? {
-            self.token = made.into_inner().consistency_token;
-            self.oracle.create_binding(account, holder, role);
-        }
-        Ok(())
-    }
-
-    /// Deletes a binding that is found by listing, and holds the list against the oracle.
-    async fn unbind(&mut self, account: &str) -> Result<(), Difference> {
-        let Some(found) = self.oracle.accounts.get(account).cloned() else { return Ok(()) };
-        let Some((holder, role)) = self.random.pick(found.bindings.iter().cloned()) else { return Ok(()) };
-        let request = ListRoleBindingsRequest {
-            parent: format!("accounts/{account}"),
-            holder: if self.random.chance(50) { holder_text(&holder) } else { String::new() },
-            role: self.role_name(account, &role),
-            show_internal: true,
-            ..ListRoleBindingsRequest::default()
-        };
-        let by_holder = !request.holder.is_empty();
-        let listed = self.clients.bindings.list_role_bindings(request).await.map_err(|status| status.to_string())?;
-        let listed = listed.into_inner().role_bindings;
-        let holders: Set = listed.iter().map(|binding| binding.holder.clone()).collect();
-        let expected: Set = found
-            .bindings
-            .iter()
-            .filter(|(other, of)| *of == role && (!by_holder || *other == holder))
-            .map(|(holder, _)| holder_text(holder))
-            .collect();
-        if holders != expected || holders.len() != listed.len() {
-            return Err(format!("the holders of {role:?} are {holders:?}; {expected:?} was expected"));
-        }
-        let binding = listed.into_iter().find(|binding| binding.holder == holder_text(&holder)).unwrap();
-        let request = DeleteRoleBindingRequest { name: binding.name, ..Default::default() };
-        let outcome = self.clients.bindings.delete_role_binding(request.clone()).await;
-        if let Some(made) = self.expect("DeleteRoleBinding", outcome, None)? {
-            self.token = made.into_inner().consistency_token;
-            self.oracle.delete_binding(account, holder, role);
-        }
-        let again = self.clients.bindings.delete_role_binding(request).await;
-        self.expect("DeleteRoleBinding again", again, Some(Code::NotFound))?;
-        Ok(())
-    }
-
-    /// Takes a role away from a user who holds it, through teams too.
-    async fn remove_role(&mut self, account: &str) -> Result<(), Difference> {
-        let Some(found) = self.oracle.accounts.get(account).cloned() else { return Ok(()) };
-        let Some(user) = self.random.pick(found.users.keys().cloned()) else { return Ok(()) };
-        let role = self.random_role();
-        let through: Set = found
-            .teams
-            .iter()
-            .filter(|(team, members)| {
-                members.contains(&user) && found.bindings.contains(&(Holder::Team((*team).clone()), role.clone()))
-            })
-            .map(|(team, _)| team.clone())
-            .collect();
-        let direct = found.bindings.contains(&(Holder::User(user.clone()), role.clone()));
-        let leave_teams = self.random.chance(50);
-        let code = if !self.has_role(account, &role) || self.is_internal(account, &role) {
-            Some(Code::NotFound)
-        } else if (!direct && through.is_empty()) || (!through.is_empty() && !leave_teams) {
-            Some(Code::FailedPrecondition)
-        } else {
-            None
-        };
-        let request = RemoveUserRoleRequest {
-            name: format!("accounts/{account}/users/{user}"),
-            role: self.role_name(account, &role),
-            leave_teams,
-            ..Default::default()
-        };
-        let outcome = self.clients.users.remove_user_role(request).await;
-        if let Some(made) = self.expect("RemoveUserRole", outcome, code)? {
-            let made = made.into_inner();
-            let left: Set =
-                made.left_teams.iter().filter_map(|name| Some(name.rsplit('/').next()?.to_owned())).collect();
-            if left != through {
-                return Err(format!("the user left {left:?}; {through:?} was expected"));
-            }
-            self.token = made.consistency_token;
-            self.oracle.delete_binding(account, Holder::User(user.clone()), role);
-            for team in through {
-                self.oracle.remove_member(account, &team, &user);
-            }
-        }
-        Ok(())
+    /// The permissions that a customer can name.
+    fn open_permissions(&self) -> Set {
+        let open = self.catalog.permissions.iter().filter(|(_, definition)| !definition.internal);
+        open.map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -610,5 +480,25 @@ fn holder_text(holder: &Holder) -> String {
     match holder {
         Holder::User(id) => format!("users/{id}"),
         Holder::Team(id) => format!("teams/{id}"),
+        Holder::ServiceAccount(id) => format!("serviceAccounts/{id}"),
     }
+}
+
+fn subject_text(subject: &Subject) -> String {
+    match subject {
+        Subject::User(id) => format!("users/{id}"),
+        Subject::ServiceAccount(id) => format!("serviceAccounts/{id}"),
+    }
+}
+
+/// The same set, or what differs.
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, given: &T, expected: &T) -> Result<(), Difference> {
+    if given == expected {
+        return Ok(());
+    }
+    Err(format!("{what} is {given:?}; the oracle says {expected:?}"))
+}
+
+fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
+    Some(prost_types::FieldMask { paths: paths.iter().map(ToString::to_string).collect() })
 }
