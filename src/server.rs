@@ -5,6 +5,7 @@
 
 mod connections;
 mod demo;
+mod erase;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -306,6 +307,9 @@ impl Running {
                     for name in SERVICES.iter().skip(WITHOUT_WRITES) {
                         health.set_service_status(*name, ServingStatus::NotServing).await;
                     }
+                }
+                if wrote && let Err(error) = erase::run(&service, &opened).await {
+                    tracing::error!(%error, "could not erase personal fields; trying again");
                 }
                 if wrote && opened.should_snapshot() {
                     let (opened, now) = (Arc::clone(&opened), service.now());

@@ -11,7 +11,8 @@ use super::{
     read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES, Names, Path, Reader},
 };
 use crate::model::{
-    AccountId, AccountState, CatalogId, FeatureId, InvalidId, PermissionId, RoleId, TeamId, UserId, UserState,
+    AccountId, AccountState, ApiScopeId, CatalogId, FeatureId, InvalidId, PermissionId, RoleId, ServiceAccountId,
+    ServiceAccountState, TeamId, UserId, UserState,
 };
 
 /// How many roles, and how many teams, a user may have in a file.
@@ -66,6 +67,8 @@ pub struct AccountDefinition {
     pub teams: Vec<TeamDefinition>,
     /// Its users, ids unique.
     pub users: Vec<UserDefinition>,
+    /// Its service accounts, ids unique.
+    pub service_accounts: Vec<ServiceAccountDefinition>,
 }
 
 /// A custom role.
@@ -79,6 +82,8 @@ pub struct RoleDefinition {
     pub description: String,
     /// What it contains, each once; not known to be the catalog's.
     pub permissions: Vec<Located<PermissionId>>,
+    /// The API scopes that it does not provide, each once; not known to be the catalog's.
+    pub left_out_api_scopes: Vec<Located<ApiScopeId>>,
 }
 
 /// A team.
@@ -110,6 +115,21 @@ pub struct UserDefinition {
     /// The teams of this account that the user is a member of, each once.
     pub teams: Vec<Located<TeamId>>,
     /// The roles that the user holds itself, each once.
+    pub roles: Vec<Located<RoleName>>,
+}
+
+/// A service account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountDefinition {
+    /// Unique among the account's service accounts.
+    pub id: Located<ServiceAccountId>,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// Where it stands.
+    pub state: ServiceAccountState,
+    /// The roles that it holds, each once.
     pub roles: Vec<Located<RoleName>>,
 }
 
@@ -150,7 +170,12 @@ impl AccountDefinition {
         self.roles.sort_unstable_by(|left, right| left.id.value.cmp(&right.id.value));
         self.teams.sort_unstable_by(|left, right| left.id.value.cmp(&right.id.value));
         self.users.sort_unstable_by(|left, right| left.id.value.cmp(&right.id.value));
-        self.roles.iter_mut().for_each(|role| by_value(&mut role.permissions));
+        self.service_accounts.sort_unstable_by(|left, right| left.id.value.cmp(&right.id.value));
+        for role in &mut self.roles {
+            by_value(&mut role.permissions);
+            by_value(&mut role.left_out_api_scopes);
+        }
+        self.service_accounts.iter_mut().for_each(|each| by_value(&mut each.roles));
         self.teams.iter_mut().for_each(|team| by_value(&mut team.roles));
         for user in &mut self.users {
             by_value(&mut user.teams);
@@ -185,10 +210,21 @@ impl Reader<'_> {
             return None;
         }
         let (at, path) = (root.at, Path::Root);
-        let [kind, id, display_name, catalog, state, features, roles, teams, users] = self.fields(
+        let [kind, id, display_name, catalog, state, features, roles, teams, users, service_accounts] = self.fields(
             root,
             &path,
-            &["kind", "id", "display_name", "catalog", "state", "features", "roles", "teams", "users"],
+            &[
+                "kind",
+                "id",
+                "display_name",
+                "catalog",
+                "state",
+                "features",
+                "roles",
+                "teams",
+                "users",
+                "service_accounts",
+            ],
         )?;
         self.required(kind, at, &path, "kind");
         let id = self.declared(id, at, &path, AccountId::new, &mut Names::new("an account"));
@@ -206,6 +242,7 @@ impl Reader<'_> {
         let roles = self.custom_roles(roles, &path.field("roles"), &mut names);
         let teams = self.teams(teams, &path.field("teams"), &mut names);
         let users = self.users(users, &path.field("users"), &names);
+        let service_accounts = self.service_accounts(service_accounts, &path.field("service_accounts"), &names);
         let (id, at) = id?;
         Some(AccountDefinition {
             id: Located { value: id, at },
@@ -216,6 +253,7 @@ impl Reader<'_> {
             roles,
             teams,
             users,
+            service_accounts,
         })
     }
 
@@ -228,8 +266,8 @@ impl Reader<'_> {
         let mut roles = Vec::new();
         for (index, item) in self.list(node, path, MAX_ROLES).into_iter().enumerate() {
             let (at, path) = (item.at, path.item(index));
-            let Some([id, display_name, description, permissions]) =
-                self.fields(item, &path, &["id", "display_name", "description", "permissions"])
+            let names_of = ["id", "display_name", "description", "permissions", "left_out_api_scopes"];
+            let Some([id, display_name, description, permissions, left_out]) = self.fields(item, &path, &names_of)
             else {
                 continue;
             };
@@ -237,11 +275,13 @@ impl Reader<'_> {
             let display_name = self.display_name(display_name, at, &path);
             let description = self.text(description, &path.field("description"), MAX_DESCRIPTION_BYTES);
             let permissions = self.ids(permissions, &path.field("permissions"), PermissionId::new);
+            let left_out_api_scopes = self.ids(left_out, &path.field("left_out_api_scopes"), ApiScopeId::new);
             roles.extend(id.map(|(value, at)| RoleDefinition {
                 id: Located { value, at },
                 display_name,
                 description,
                 permissions,
+                left_out_api_scopes,
             }));
         }
         roles
@@ -305,6 +345,39 @@ impl Reader<'_> {
             }));
         }
         users
+    }
+
+    fn service_accounts(
+        &mut self,
+        node: Option<Node<'_>>,
+        path: &Path<'_>,
+        names: &AccountNames<'_>,
+    ) -> Vec<ServiceAccountDefinition> {
+        const STATES: [(&str, ServiceAccountState); 2] =
+            [("active", ServiceAccountState::Active), ("suspended", ServiceAccountState::Suspended)];
+        let mut service_accounts = Vec::new();
+        let mut own_names = Names::new("a service account of this file");
+        for (index, item) in self.list(node, path, usize::MAX).into_iter().enumerate() {
+            let (at, path) = (item.at, path.item(index));
+            let Some([id, display_name, description, state, roles]) =
+                self.fields(item, &path, &["id", "display_name", "description", "state", "roles"])
+            else {
+                continue;
+            };
+            let id = self.declared(id, at, &path, ServiceAccountId::new, &mut own_names);
+            let display_name = self.text(display_name, &path.field("display_name"), MAX_DISPLAY_NAME_BYTES);
+            let description = self.text(description, &path.field("description"), MAX_DESCRIPTION_BYTES);
+            let state = self.choice(state, &path.field("state"), &STATES);
+            let roles = self.role_names(roles, &path.field("roles"), MAX_HOLDER_REFERENCES, names);
+            service_accounts.extend(id.zip(state).map(|((value, at), state)| ServiceAccountDefinition {
+                id: Located { value, at },
+                display_name,
+                description,
+                state,
+                roles,
+            }));
+        }
+        service_accounts
     }
 
     fn email(&mut self, node: Option<Node<'_>>, path: &Path<'_>) -> String {

@@ -7,11 +7,13 @@
 use std::fmt::{self, Write};
 
 use super::{
-    account_file::{AccountDefinition, Located, RoleDefinition, RoleName, TeamDefinition, UserDefinition},
+    account_file::{
+        AccountDefinition, Located, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition, UserDefinition,
+    },
     catalog_writer::{field, heading, inline},
     scalar::Scalar,
 };
-use crate::model::{AccountState, UserState};
+use crate::model::{AccountState, ServiceAccountState, UserState};
 
 /// Writes an account as a file: the same account, in whatever order its lists are, always gives the same bytes.
 ///
@@ -29,10 +31,13 @@ pub fn write_account(account: &AccountDefinition, out: &mut impl Write) -> fmt::
     for user in sorted(&account.users, |user| &user.id.value) {
         out.write_str(&writer.user(user))?;
     }
+    for service_account in sorted(&account.service_accounts, |each| &each.id.value) {
+        out.write_str(&writer.service_account(service_account))?;
+    }
     Ok(())
 }
 
-/// Gives an account file piece by piece: the header, then every role, every team and every user.
+/// Gives an account file piece by piece: the header, then every role, every team, every user and every service account.
 ///
 /// The pieces in this order, and each kind in the order of ids, are the canonical file. In another order they may be no
 /// file at all: a list that is begun twice is refused by [`super::parse_account`].
@@ -49,10 +54,11 @@ enum List {
     Roles,
     Teams,
     Users,
+    ServiceAccounts,
 }
 
 impl AccountWriter {
-    /// The account's own fields. Its roles, teams and users are not looked at.
+    /// The account's own fields. Its lists of things with ids of their own are not looked at.
     pub fn header(&mut self, account: &AccountDefinition) -> String {
         text(|out| {
             writeln!(out, "kind: account\nid: {}", Scalar(account.id.value.as_str()))?;
@@ -82,7 +88,8 @@ impl AccountWriter {
             for permission in sorted(&role.permissions, |permission| &permission.value) {
                 writeln!(out, "      - {}", Scalar(permission.value.as_str()))?;
             }
-            Ok(())
+            let left_out = sorted(&role.left_out_api_scopes, |scope| &scope.value);
+            inline(out, "    left_out_api_scopes", left_out.iter().map(|scope| scope.value.as_str()))
         })
     }
 
@@ -115,6 +122,22 @@ impl AccountWriter {
             let teams = sorted(&user.teams, |team| &team.value);
             inline(out, "    teams", teams.iter().map(|team| team.value.as_str()))?;
             role_names(out, &user.roles)
+        })
+    }
+
+    /// The next service account.
+    pub fn service_account(&mut self, service_account: &ServiceAccountDefinition) -> String {
+        let begins = self.begins(List::ServiceAccounts);
+        text(|out| {
+            heading(out, "service_accounts", begins)?;
+            writeln!(out, "  - id: {}", Scalar(service_account.id.value.as_str()))?;
+            field(out, "    display_name", &service_account.display_name)?;
+            field(out, "    description", &service_account.description)?;
+            match service_account.state {
+                ServiceAccountState::Active => {}
+                ServiceAccountState::Suspended => field(out, "    state", "suspended")?,
+            }
+            role_names(out, &service_account.roles)
         })
     }
 

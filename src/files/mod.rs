@@ -18,8 +18,8 @@ mod scalar;
 mod tests;
 
 pub use account_file::{
-    AccountDefinition, Located, MAX_HOLDER_REFERENCES, RoleDefinition, RoleName, TeamDefinition, UserDefinition,
-    parse_account,
+    AccountDefinition, Located, MAX_HOLDER_REFERENCES, RoleDefinition, RoleName, ServiceAccountDefinition,
+    TeamDefinition, UserDefinition, parse_account,
 };
 pub use account_writer::{AccountWriter, write_account};
 pub use catalog_file::parse_catalog;

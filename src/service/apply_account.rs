@@ -11,13 +11,14 @@ use std::{
 use super::{
     accounts::{existing_catalog, insert_account},
     bindings::{insert_binding, remove_binding},
-    custom_roles::{insert_role, permission_number, remove_role},
+    custom_roles::{insert_role, permission_number, remove_role, with_void},
     error::{ErrorReason, ServiceError},
     facts,
     manners::Etag,
     memberships::set_membership,
     plan::Plan,
-    roles::{listed_permissions, offers_custom_roles},
+    roles::{listed_left_out, listed_permissions, offers_custom_roles},
+    service_accounts::{insert_service_account, remove_service_account},
     teams::{insert_team, remove_team},
     users::{insert_user, put_profile, remove_user},
     writer::Write,
@@ -26,8 +27,8 @@ use crate::{
     engine::CompiledCatalog,
     files::{AccountDefinition, Located, Problems, RoleDefinition, RoleName},
     model::{
-        AccountRecord, Applied, AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record, Revision, RoleId,
-        RoleRecord, TeamId, TeamRecord, UserRecord, difference,
+        AccountRecord, ApiScopeId, Applied, AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record,
+        Revision, RoleId, RoleRecord, ServiceAccountRecord, TeamId, TeamRecord, UserRecord, difference,
     },
 };
 
@@ -122,6 +123,7 @@ fn apply(plan: &mut Plan<'_>, file: &AccountDefinition, expected: Option<Etag>) 
     };
     let teams = application.apply_teams(file, &catalog, &role_number)?;
     application.apply_users(file, &catalog, &role_number, &teams)?;
+    application.apply_service_accounts(file, &catalog, &role_number)?;
     Ok(application.changes)
 }
 
@@ -161,6 +163,19 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
             }
         }
     }
+    for (index, role) in file.roles.iter().enumerate() {
+        for (position, scope) in role.left_out_api_scopes.iter().enumerate() {
+            if catalog.api_scope(scope.value.as_str()).is_none() {
+                problems.add_unknown(
+                    scope.at,
+                    format_args!("roles[{index}].left_out_api_scopes[{position}]"),
+                    scope.value.as_str(),
+                    "an API scope of the catalog",
+                    definition.api_scopes.iter().map(|each| each.id.as_str()),
+                );
+            }
+        }
+    }
     let mut check_roles = |place: &str, index: usize, roles: &[Located<RoleName>]| {
         for (position, role) in roles.iter().enumerate() {
             let RoleName::Managed(id) = &role.value else { continue };
@@ -180,6 +195,9 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
     }
     for (index, user) in file.users.iter().enumerate() {
         check_roles("users", index, &user.roles);
+    }
+    for (index, service_account) in file.service_accounts.iter().enumerate() {
+        check_roles("service_accounts", index, &service_account.roles);
     }
     Names { features }
 }
@@ -260,6 +278,7 @@ impl Application<'_, '_> {
                 role.permissions.iter().filter_map(|each| permission_number(catalog, &each.value)).collect();
             permissions.sort_unstable();
             permissions.dedup();
+            let left_out: Vec<_> = role.left_out_api_scopes.iter().map(|scope| scope.value.clone()).collect();
             let subject = format!("roles/{id}");
             let Some((number, record)) = existing.remove(id) else {
                 refuse_if_not_offered(catalog, role)?;
@@ -270,7 +289,7 @@ impl Application<'_, '_> {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
-                    left_out_api_scopes: Vec::new(),
+                    left_out_api_scopes: with_void(catalog, left_out, &[]),
                     created: time,
                     updated: time,
                 };
@@ -294,13 +313,16 @@ impl Application<'_, '_> {
             if listed != wanted {
                 refuse_if_not_offered(catalog, role)?;
             }
+            let texts = |scopes: &[ApiScopeId]| scopes.iter().map(ToString::to_string).collect();
+            let left_out_before = listed_left_out(catalog, &record);
+            details.extend(difference("left_out_api_scopes", &texts(&left_out_before), &texts(&left_out)));
             if !details.is_empty() {
                 self.note(AppliedAction::Update, subject, &details);
                 let record = RoleRecord {
                     display_name: role.display_name.clone(),
                     description: role.description.clone(),
                     permissions,
-                    left_out_api_scopes: Vec::new(),
+                    left_out_api_scopes: with_void(catalog, left_out, &record.left_out_api_scopes),
                     updated: self.plan.time,
                     ..record
                 };
@@ -434,6 +456,61 @@ impl Application<'_, '_> {
         for (id, (number, _)) in existing {
             self.note(AppliedAction::Delete, format!("users/{id}"), &[]);
             remove_user(self.plan, account, number, id)?;
+        }
+        Ok(())
+    }
+
+    fn apply_service_accounts(
+        &mut self,
+        file: &AccountDefinition,
+        catalog: &CompiledCatalog,
+        role_number: &dyn Fn(&RoleName) -> Option<Number>,
+    ) -> Result<(), Refused> {
+        let account = self.account;
+        let mut existing = BTreeMap::new();
+        for (key, value) in facts::scan_all(self.plan, KeyRange::ServiceAccounts(account))? {
+            if let (Key::ServiceAccount { service_account, .. }, Record::ServiceAccount(record)) = (key, value.value) {
+                existing.insert(record.id.clone(), (service_account, record));
+            }
+        }
+        for given in &file.service_accounts {
+            let id = &given.id.value;
+            let (display_name, description) = (given.display_name.clone(), given.description.clone());
+            let time = self.plan.time;
+            let (number, mut details, is_new) = match existing.remove(id) {
+                None => {
+                    let (id, state, created, updated) = (id.clone(), given.state, time, time);
+                    let record = ServiceAccountRecord { id, display_name, description, state, created, updated };
+                    (insert_service_account(self.plan, account, record)?, Vec::new(), true)
+                }
+                Some((number, record)) => {
+                    let mut details = changed_texts(&[
+                        ("display_name", &record.display_name, &display_name),
+                        ("description", &record.description, &description),
+                    ]);
+                    if record.state != given.state {
+                        details.push("state".to_owned());
+                    }
+                    if !details.is_empty() {
+                        let (state, updated) = (given.state, time);
+                        let record = ServiceAccountRecord { display_name, description, state, updated, ..record };
+                        let key = Key::ServiceAccount { account, service_account: number };
+                        self.plan.put(key, Record::ServiceAccount(record))?;
+                    }
+                    (number, details, false)
+                }
+            };
+            let holder = Holder::ServiceAccount(number);
+            details.extend(self.apply_bindings(holder, is_new, &given.roles, catalog, role_number)?);
+            if is_new {
+                self.note(AppliedAction::Create, format!("serviceAccounts/{id}"), &[]);
+            } else if !details.is_empty() {
+                self.note(AppliedAction::Update, format!("serviceAccounts/{id}"), &details);
+            }
+        }
+        for (id, (number, _)) in existing {
+            self.note(AppliedAction::Delete, format!("serviceAccounts/{id}"), &[]);
+            remove_service_account(self.plan, account, number, id)?;
         }
         Ok(())
     }

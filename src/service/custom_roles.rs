@@ -102,7 +102,7 @@ pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
             display_name: new.display_name,
             description: new.description,
             permissions: within_limit(chosen.into_iter().collect())?,
-            left_out_api_scopes: left_out(catalog, new.left_out_api_scopes)?,
+            left_out_api_scopes: left_out(catalog, new.left_out_api_scopes, &[])?,
             created: plan.time,
             updated: plan.time,
         };
@@ -164,7 +164,7 @@ pub fn update_role(account: AccountId, id: RoleId, update: RoleUpdate, expected:
             record.permissions = within_limit(chosen(plan, &found, catalog, &choice)?.into_iter().collect())?;
         }
         if let Some(scopes) = update.left_out_api_scopes {
-            record.left_out_api_scopes = left_out(catalog, scopes)?;
+            record.left_out_api_scopes = left_out(catalog, scopes, &before.value.left_out_api_scopes)?;
         }
         if record != before.value {
             record.updated = plan.time;
@@ -391,12 +391,23 @@ fn chosen(
     Ok(numbers)
 }
 
-/// API scopes to be left out, in order, each once.
-fn left_out(catalog: &CompiledCatalog, ids: Vec<ApiScopeId>) -> Result<Vec<ApiScopeId>, ServiceError> {
+/// API scopes to be left out, in order, each once. Those left out before that the catalog has no more stay left out:
+/// nobody sees them, and should the catalog bring one back, nobody is to gain it unasked.
+fn left_out(
+    catalog: &CompiledCatalog,
+    ids: Vec<ApiScopeId>,
+    before: &[ApiScopeId],
+) -> Result<Vec<ApiScopeId>, ServiceError> {
     let missing: Vec<&str> = ids.iter().map(ApiScopeId::as_str).filter(|id| catalog.api_scope(id).is_none()).collect();
     if !missing.is_empty() {
         return Err(unknown(ErrorReason::ApiScopeNotFound, catalog, "API scope", &missing));
     }
-    let ids: BTreeSet<ApiScopeId> = ids.into_iter().collect();
-    Ok(ids.into_iter().collect())
+    Ok(with_void(catalog, ids, before))
+}
+
+/// API scopes that are left out, and those of before that the catalog has no more.
+pub(super) fn with_void(catalog: &CompiledCatalog, ids: Vec<ApiScopeId>, before: &[ApiScopeId]) -> Vec<ApiScopeId> {
+    let void = before.iter().filter(|id| catalog.api_scope(id.as_str()).is_none()).cloned();
+    let ids: BTreeSet<ApiScopeId> = ids.into_iter().chain(void).collect();
+    ids.into_iter().collect()
 }

@@ -123,6 +123,8 @@ reasons! {
         "A quota of the account is reached; the message names it and the maximum.";
     Overloaded, "OVERLOADED", ResourceExhausted,
         "The server has as much to do as it takes on. Try again in a moment.";
+    ErasurePending, "ERASURE_PENDING", Unavailable,
+        "The user's personal fields are being erased. It can be given new ones as soon as that is done: try again in a moment.";
     Disturbed, "DISTURBED", Unavailable,
         "Writes kept changing what the answer depends on. Try again.";
     WritesStopped, "WRITES_STOPPED", Unavailable,

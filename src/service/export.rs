@@ -8,8 +8,11 @@ use super::{
 };
 use crate::{
     engine::{CompiledCatalog, RoleOrigin},
-    files::{AccountDefinition, AccountWriter, Located, RoleDefinition, RoleName, TeamDefinition, UserDefinition},
-    model::{AccountId, Key, KeyRange, Number, Record, Revision, RoleId, TeamId, UserId},
+    files::{
+        AccountDefinition, AccountWriter, Located, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition,
+        UserDefinition,
+    },
+    model::{AccountId, Key, KeyRange, Number, Record, Revision, RoleId, ServiceAccountId, TeamId, UserId},
     store::View,
 };
 
@@ -30,6 +33,7 @@ enum Next {
     Roles(Option<RoleId>),
     Teams(Option<TeamId>),
     Users(Option<UserId>),
+    ServiceAccounts(Option<ServiceAccountId>),
     Nothing,
 }
 
@@ -101,6 +105,7 @@ fn step(
                 roles: Vec::new(),
                 teams: Vec::new(),
                 users: Vec::new(),
+                service_accounts: Vec::new(),
             });
             Next::Roles(None)
         }
@@ -115,11 +120,13 @@ fn step(
                 let Record::Name(role) = name.value else { continue };
                 let Some(record) = facts::get_role(view, &Key::Role { account, role })? else { continue };
                 let permissions = roles::listed_permissions(catalog, &record.value);
+                let left_out = roles::listed_left_out(catalog, &record.value);
                 piece += &writer.role(&RoleDefinition {
                     id: record.value.id.into(),
                     display_name: record.value.display_name,
                     description: record.value.description,
                     permissions: permissions.into_iter().map(Located::from).collect(),
+                    left_out_api_scopes: left_out.into_iter().map(Located::from).collect(),
                 });
             }
             last.map_or(Next::Teams(None), |last| Next::Roles(Some(last)))
@@ -167,7 +174,28 @@ fn step(
                     roles: role_names(view, account, catalog, user)?,
                 });
             }
-            last.map_or(Next::Nothing, |last| Next::Users(Some(last)))
+            last.map_or(Next::ServiceAccounts(None), |last| Next::Users(Some(last)))
+        }
+        Next::ServiceAccounts(after) => {
+            let after = after.map(|id| Key::ServiceAccountName { account, id });
+            let names = view.scan(KeyRange::ServiceAccountNames(account), after.as_ref(), STEP)?;
+            let last = names.last().and_then(|(key, _)| match key {
+                Key::ServiceAccountName { id, .. } => Some(id.clone()),
+                _ => None,
+            });
+            for (_, name) in names {
+                let Record::Name(service_account) = name.value else { continue };
+                let key = Key::ServiceAccount { account, service_account };
+                let Some(record) = facts::get_service_account(view, &key)? else { continue };
+                piece += &writer.service_account(&ServiceAccountDefinition {
+                    id: record.value.id.into(),
+                    display_name: record.value.display_name,
+                    description: record.value.description,
+                    state: record.value.state,
+                    roles: role_names(view, account, catalog, service_account)?,
+                });
+            }
+            last.map_or(Next::Nothing, |last| Next::ServiceAccounts(Some(last)))
         }
         Next::Nothing => Next::Nothing,
     };

@@ -77,7 +77,7 @@ impl Service {
     /// # Errors
     /// As [`Service::write`], and if the id of the request was used for another request.
     pub async fn answer<T: Answer>(&self, write: Write<T>, manners: Manners) -> Result<T, ServiceError> {
-        let Write { method, plan } = write;
+        let Write { method, plan, .. } = write;
         let whole = Write::new(method, move |context| {
             context.is_dry = manners.validate_only;
             let Some(mark) = manners.request else { return plan(context) };

@@ -10,6 +10,7 @@ mod catalog_drops;
 mod catalogs;
 mod core;
 mod custom_roles;
+mod erasures;
 mod error;
 mod export;
 mod facts;
@@ -42,6 +43,7 @@ pub use self::{
         ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
         duplicate_role, remove_permissions, update_role,
     },
+    erasures::{Erasures, finish_erasures, forget_requests, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     export::AccountExport,
     facts::RoleName,

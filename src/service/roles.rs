@@ -356,6 +356,11 @@ pub(super) fn listed_permissions(catalog: &CompiledCatalog, record: &RoleRecord)
     permission_ids(catalog, &catalog.custom_role(Number(0), record))
 }
 
+/// The API scopes that a custom role leaves out and its catalog still has, ordered by id.
+pub(super) fn listed_left_out(catalog: &CompiledCatalog, record: &RoleRecord) -> Vec<ApiScopeId> {
+    record.left_out_api_scopes.iter().filter(|id| catalog.api_scope(id.as_str()).is_some()).cloned().collect()
+}
+
 /// A custom role as it is shown, without its holders.
 pub(super) fn custom_role_view(
     account: &AccountId,
@@ -366,13 +371,14 @@ pub(super) fn custom_role_view(
     let Stamped { revision, value: record } = record;
     let role = catalog.custom_role(number, &record);
     let scopes = catalog.role_api_scopes(&role);
+    let left_out_api_scopes = listed_left_out(catalog, &record);
     RoleView {
         name: RoleName::Account(account.clone(), record.id),
         kind: RoleKind::Custom,
         display_name: record.display_name,
         description: record.description,
         permissions: permission_ids(catalog, &role),
-        left_out_api_scopes: record.left_out_api_scopes,
+        left_out_api_scopes,
         api_scopes: catalog.api_scope_ids(&scopes).cloned().collect(),
         holder_counts: None,
         created: Some(record.created),

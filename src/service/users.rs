@@ -410,6 +410,14 @@ pub(super) fn put_profile(
     profile: ProfileRecord,
 ) -> Result<(), ServiceError> {
     let key = Key::Profile { account, user };
+    let before = facts::get_profile(plan, &key)?.map(|profile| profile.value).unwrap_or_default();
+    if profile != before && plan.get(&Key::Erasure { account, user })?.is_some() {
+        // What is written now could be erased together with what was there before.
+        return Err(ServiceError::new(
+            ErrorReason::ErasurePending,
+            "the user's personal fields are being erased; give it new ones in a moment",
+        ));
+    }
     if profile == ProfileRecord::default() { plan.remove(key) } else { plan.put(key, Record::Profile(profile)) }
 }
 

@@ -48,6 +48,8 @@ pub struct Written<T> {
 pub struct Write<T> {
     pub(super) method: &'static str,
     pub(super) plan: PlanOf<T>,
+    /// Who makes the change, if it is not who asked for it.
+    actor: Actor,
 }
 
 pub(super) type PlanOf<T> = Box<dyn FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send>;
@@ -57,22 +59,29 @@ impl<T: 'static> Write<T> {
         method: &'static str,
         plan: impl FnOnce(&mut Plan<'_>) -> Result<T, ServiceError> + Send + 'static,
     ) -> Self {
-        Self { method, plan: Box::new(plan) }
+        Self { method, plan: Box::new(plan), actor: Actor::LocalOperator }
+    }
+
+    /// The same write as one of the server's own.
+    pub(super) fn by_server(self) -> Self {
+        Self { actor: Actor::Server, ..self }
     }
 
     /// The same write with another answer, made from its own and the revision at which it holds.
     pub fn answering<R: 'static>(self, answer: impl FnOnce(T, Revision) -> R + Send + 'static) -> Write<R> {
-        let Self { method, plan } = self;
-        Write::new(method, move |context| {
+        let Self { method, plan, actor } = self;
+        let whole = Write::new(method, move |context| {
             let value = plan(context)?;
             Ok(answer(value, context.revision()))
-        })
+        });
+        Write { actor, ..whole }
     }
 }
 
 /// One write that waits for its turn.
 pub(super) struct Job {
     method: &'static str,
+    actor: Actor,
     plan: Box<dyn FnOnce(&mut Plan<'_>) -> Planned + Send>,
 }
 
@@ -110,10 +119,11 @@ impl Service {
     /// # Errors
     /// Those of the write, and whatever keeps it from being brought to stable storage.
     pub async fn write<T: Send + 'static>(&self, write: Write<T>) -> Result<Written<T>, ServiceError> {
-        let Write { method, plan } = write;
+        let Write { method, plan, actor } = write;
         let (answer, answered) = oneshot::channel();
         let job = Job {
             method,
+            actor,
             plan: Box::new(move |context| {
                 let outcome = plan(context);
                 Planned {
@@ -243,7 +253,7 @@ impl Writer {
                     revision = Revision(revision.0 + 1);
                     next_number = free;
                     pending.take_in(revision, &records);
-                    changes.push(change(revision, time, Actor::LocalOperator, job.method, next_number, records));
+                    changes.push(change(revision, time, job.actor, job.method, next_number, records));
                 }
                 told.push((planned.tell, Ok(revision)));
                 if changes.last().is_some_and(|change| change.records.len() > LARGE_CHANGE) {

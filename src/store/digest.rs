@@ -30,6 +30,12 @@ pub(super) fn history_row(key: &[u8], revision: Revision, replaced_at: Revision,
     row(b'h', key, revision, replaced_at, record)
 }
 
+/// The digest of one row of the index of users, which is the state's own: no journal and no snapshot has it.
+pub(super) fn index_row(key: &[u8], value: &[u8]) -> Digest {
+    let hash = Sha256::new_with_prefix([b'i']).chain_update((key.len() as u64).to_be_bytes()).chain_update(key);
+    Digest(lanes(&hash.chain_update(value).finalize()))
+}
+
 fn row(domain: u8, key: &[u8], revision: Revision, replaced_at: Revision, record: &[u8]) -> Digest {
     // Personal values can be erased from the journal, and a state that is rebuilt from it afterwards has to come to the
     // digests that stand there: of a personal value the sum holds that it is there, and not what it is.

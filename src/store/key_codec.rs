@@ -5,8 +5,8 @@
 
 use super::StoreError;
 use crate::model::{
-    AccountId, CatalogId, Holder, HolderKind, InvalidId, Key, KeyRange, Number, RequestKey, RoleId, ServiceAccountId,
-    TeamId, Timestamp, UserId,
+    AccountId, CatalogId, Holder, HolderKind, InvalidId, Key, KeyRange, Number, ProfileRecord, Record, RequestKey,
+    RequestRecord, RoleId, ServiceAccountId, TeamId, Timestamp, UserId,
 };
 
 mod tag {
@@ -222,6 +222,17 @@ pub(super) fn is_personal_key(key: &[u8]) -> bool {
 pub(super) fn is_personal(key: &Key) -> bool {
     // An answer repeats what was asked, personal fields too.
     matches!(key, Key::Profile { .. } | Key::Request(_))
+}
+
+/// What a personal value reads as once it was erased; none: the key's values are not personal.
+pub(super) fn erased(key: &Key) -> Option<Record> {
+    match key {
+        Key::Profile { .. } => Some(Record::Profile(ProfileRecord::default())),
+        Key::Request(_) => {
+            Some(Record::Request(RequestRecord { fingerprint: [0; 32], answer: Vec::new(), expires: Timestamp(0) }))
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -94,11 +94,11 @@ pub struct Opened {
     pub store: Arc<SledStore>,
     /// What opening found and did.
     pub report: OpenReport,
-    paths: Paths,
-    store_id: u64,
+    pub(super) paths: Paths,
+    pub(super) store_id: u64,
     options: OpenOptions,
-    /// One snapshot or pruning at a time.
-    maintenance: Mutex<()>,
+    /// One snapshot, pruning or erasing at a time.
+    pub(super) maintenance: Mutex<()>,
     lock: File,
 }
 
@@ -110,11 +110,11 @@ impl Drop for Opened {
     }
 }
 
-struct Paths {
-    directory: PathBuf,
+pub(super) struct Paths {
+    pub(super) directory: PathBuf,
     journal: PathBuf,
     state: PathBuf,
-    snapshots: PathBuf,
+    pub(super) snapshots: PathBuf,
     format: PathBuf,
     clean: PathBuf,
     last_clean: PathBuf,
@@ -132,6 +132,16 @@ impl Paths {
             clean: path("CLEAN"),
             last_clean: path("CLEAN.last"),
         }
+    }
+
+    /// Deletes the states that were put aside.
+    pub(super) fn remove_damaged_states(&self) -> Result<(), StoreError> {
+        for name in files::names(&self.directory)? {
+            if name.starts_with("state.damaged-") {
+                files::remove(&self.directory.join(name))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -470,16 +480,15 @@ fn catch_up(store: &SledStore, log: &FileJournal, verify: bool, report: &mut Ope
     if verify && store.recompute_history_digest()? != store.meta().history_digest {
         return Err(StoreError::DamagedState("its before-images are not those that were written".to_owned()));
     }
+    if verify && store.users.recompute_digest()? != store.meta().users_digest {
+        return Err(StoreError::DamagedState("its index of users is not the one that was written".to_owned()));
+    }
     Ok(())
 }
 
 /// Keeps a damaged state for whoever wants to look at it; only the last one.
 fn move_aside(paths: &Paths) -> Result<Option<PathBuf>, StoreError> {
-    for name in files::names(&paths.directory)? {
-        if name.starts_with("state.damaged-") {
-            files::remove(&paths.directory.join(name))?;
-        }
-    }
+    paths.remove_damaged_states()?;
     if !paths.state.exists() {
         return Ok(None);
     }

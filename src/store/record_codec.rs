@@ -9,7 +9,7 @@ use prost::Message as _;
 use super::{StoreError, catalog_codec, key_codec, proto};
 use crate::model::{
     AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord, Holder, InvalidId,
-    Kind, Number, ProfileRecord, Record, RecordChange, RequestRecord, RetiredRecord, Revision, RoleHoldersRecord,
+    Key, Kind, Number, ProfileRecord, Record, RecordChange, RequestRecord, RetiredRecord, Revision, RoleHoldersRecord,
     RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, TeamId, TeamRecord,
     Timestamp, UserId, UserRecord, UserState,
 };
@@ -268,7 +268,7 @@ pub(super) fn change_to_proto(
         let content = if key_codec::is_personal(key) {
             let salt = salt()?.to_vec();
             let content = Content::PersonalHash(personal_hash(&salt, &record));
-            personal.push(proto::PersonalValue { salt, record });
+            personal.push(proto::PersonalValue { salt, record, ..proto::PersonalValue::default() });
             content
         } else {
             Content::Record(record)
@@ -298,7 +298,7 @@ pub(super) fn change_to_proto(
 }
 
 /// The change that [`change_to_proto`] took apart. Takes the personal values that it needs from `personal`, and checks
-/// each against its hash.
+/// each against its hash, unless it is marked as erased.
 ///
 /// # Errors
 /// [`StoreError::DamagedState`] if it cannot be read or a personal value is not the one that was hashed.
@@ -307,10 +307,15 @@ pub(super) fn change_from_proto(
     personal: &mut impl Iterator<Item = proto::PersonalValue>,
 ) -> Result<Change, StoreError> {
     use proto::record_value::Content;
-    let mut value = |value: proto::RecordValue| match value.content {
+    let mut value = |key: &Key, value: proto::RecordValue| match value.content {
         Some(Content::Record(record)) => Ok((value.revision, decode_record(&record)?)),
         Some(Content::PersonalHash(hash)) => {
             let next = personal.next().ok_or_else(|| damaged("a personal value is missing"))?;
+            if next.erased {
+                let erased = key_codec::erased(key).filter(|_| is_mark(&next));
+                let erased = erased.ok_or_else(|| damaged("the mark of an erased value is not one that is written"))?;
+                return Ok((value.revision, erased));
+            }
             if personal_hash(&next.salt, &next.record) != hash {
                 return Err(damaged("a personal value is not the one that was hashed"));
             }
@@ -320,10 +325,11 @@ pub(super) fn change_from_proto(
     };
     let mut records = Vec::with_capacity(change.records.len());
     for record in change.records {
-        let before = record.before.map(&mut value).transpose()?;
-        let after = record.after.map(&mut value).transpose()?;
+        let key = key_codec::decode_key(&record.key)?;
+        let before = record.before.map(|before| value(&key, before)).transpose()?;
+        let after = record.after.map(|after| value(&key, after)).transpose()?;
         records.push(RecordChange {
-            key: key_codec::decode_key(&record.key)?,
+            key,
             before: before.map(|(revision, value)| Stamped { revision: Revision(revision), value }),
             after: after.map(|(_, value)| value),
         });
@@ -341,6 +347,20 @@ pub(super) fn change_from_proto(
         next_number: change.next_number,
         records,
     })
+}
+
+/// The length of a salt, and of its field.
+const SALT_BYTES: usize = 16;
+
+/// What stands in the place of a personal value that was erased: as long as the value, and nothing of it.
+pub(super) fn erased_value(value: &proto::PersonalValue) -> proto::PersonalValue {
+    // The mark takes two bytes, and the filler's field two: with the filler as many as the salt and its field.
+    let filler = vec![0; SALT_BYTES - 2];
+    proto::PersonalValue { salt: Vec::new(), record: vec![0; value.record.len()], erased: true, filler }
+}
+
+fn is_mark(value: &proto::PersonalValue) -> bool {
+    *value == erased_value(value)
 }
 
 fn personal_hash(salt: &[u8], record: &[u8]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! The state on sled: current records, the before-images of what was replaced, and how far both have come.
 //!
-//! Four trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
+//! Five trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
 //! replaced it -> value. `parts`: what does not fit into a value of sled, under key, zero byte, the revision that wrote
-//! it, position; an old part is never rewritten, so a reader never meets half of two values. `meta`: one row.
+//! it, position; an old part is never rewritten, so a reader never meets half of two values. `users`: the index that users are found by. `meta`: one row.
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -20,18 +20,21 @@ use super::{
     Digest, Head, Store, StoreError, View,
     bytes::{Reader, Writer as Layout, checked},
     digest::{history_row, state_row},
+    erase::Erasures,
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
     record_codec::{decode_record, encode_record},
+    user_index::{Pending, UserIndex},
+    user_texts::UserText,
 };
-use crate::model::{Change, Key, KeyRange, Record, RecordChange, Revision, Stamped};
+use crate::model::{Change, Key, KeyRange, Number, Record, RecordChange, Revision, Stamped};
 
 /// sled keeps larger values in files of their own, a second path that is not as safe.
 const VALUE_BYTES: usize = 3584;
 /// A transaction holds at most so many records; larger changes take several.
 const TRANSACTION_RECORDS: usize = 1000;
 const META_KEY: &[u8] = b"meta";
-const META_VERSION: u32 = 1;
+const META_VERSION: u32 = 2;
 
 /// The state on sled.
 pub struct SledStore {
@@ -40,15 +43,20 @@ pub struct SledStore {
     pub(super) state: Tree,
     pub(super) history: Tree,
     pub(super) parts: Tree,
+    pub(super) users: UserIndex,
     meta: Tree,
     writer: Mutex<Writer>,
     published: RwLock<Published>,
     /// A read met what cannot be: at the next start the state is read through before it is believed.
     suspect: AtomicBool,
+    /// What is never written again.
+    pub(super) erasures: Erasures,
+    /// Odd while parts of values that readers may be reading are deleted; counted up before and after.
+    pub(super) deletions: AtomicU64,
 }
 
-struct Writer {
-    meta: Meta,
+pub(super) struct Writer {
+    pub meta: Meta,
     stopped: bool,
 }
 
@@ -65,6 +73,8 @@ pub(super) struct Meta {
     pub head: Head,
     /// The sum over all before-images.
     pub history_digest: Digest,
+    /// The sum over the index of users as it is, whatever is under way.
+    pub users_digest: Digest,
     /// The oldest revision that can be read.
     pub oldest: Revision,
     /// A large change that has been begun and must be applied again; 0: none.
@@ -78,6 +88,7 @@ impl Meta {
             .u64(self.store_id)
             .head(&self.head)
             .bytes(&self.history_digest.to_bytes())
+            .bytes(&self.users_digest.to_bytes())
             .u64(self.oldest.0)
             .u64(self.applying.0)
             .crc(self.store_id)
@@ -90,6 +101,7 @@ impl Meta {
             store_id: reader.u64()?,
             head: reader.head()?,
             history_digest: Digest::from_bytes(&reader.array()?),
+            users_digest: Digest::from_bytes(&reader.array()?),
             oldest: Revision(reader.u64()?),
             applying: Revision(reader.u64()?),
         })
@@ -110,6 +122,7 @@ pub(super) struct Rows {
     state: Batch,
     history: Batch,
     parts: Batch,
+    pub users: Pending,
     pub count: usize,
 }
 
@@ -124,6 +137,15 @@ impl Rows {
         let value = self.value(key, revision, record);
         self.history.insert(suffixed(key, replaced_at), value);
         self.count += 1;
+    }
+
+    /// Deletes what did not fit into a value.
+    pub(super) fn remove_parts(&mut self, row: &Row) {
+        if row.record.len() > VALUE_BYTES {
+            for (position, _) in (0..).zip(row.record.chunks(VALUE_BYTES)) {
+                self.parts.remove(part_key(&row.key, row.revision, position));
+            }
+        }
     }
 
     fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
@@ -176,6 +198,10 @@ impl SledStore {
         let row = meta.get(META_KEY).map_err(engine)?;
         let known = row.as_ref().and_then(|row| Meta::decode(store_id, row));
         let is_whole = known.is_some();
+        let users = UserIndex(tree("users")?);
+        if is_whole && !users.is_begun()? {
+            return Err(damaged("the index of users is missing, or is one of another version"));
+        }
         let known = known.unwrap_or(Meta { store_id, ..Meta::default() });
         let store = Self {
             directory: directory.to_owned(),
@@ -183,17 +209,26 @@ impl SledStore {
             state,
             history,
             parts,
+            users,
             meta,
             writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
             suspect: AtomicBool::new(false),
+            erasures: Erasures::default(),
+            deletions: AtomicU64::new(0),
             published: RwLock::new(Published { head: known.head, oldest: known.oldest }),
         };
         Ok((store, is_whole))
     }
 
-    fn writer(&self) -> MutexGuard<'_, Writer> {
+    fn lock(&self) -> MutexGuard<'_, Writer> {
         // `stopped` is set while anything is half done, so a poisoned lock tells nothing more.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to write.
+    pub(super) fn writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let writer = self.lock();
+        if writer.stopped { Err(StoreError::Stopped) } else { Ok(writer) }
     }
 
     fn publish(&self, meta: &Meta) {
@@ -207,7 +242,7 @@ impl SledStore {
 
     /// The row of `meta` as it is now.
     pub(super) fn meta(&self) -> Meta {
-        self.writer().meta
+        self.lock().meta
     }
 
     /// Adds rows to a store that is being rebuilt, in no transaction. Cost: linear in them.
@@ -217,10 +252,12 @@ impl SledStore {
         self.history.apply_batch(rows.history).map_err(engine)
     }
 
-    /// Makes what was loaded a store: only now does a start take it for one.
+    /// Makes what was loaded a store, with its index of users: only now does a start take it for one.
     pub(super) fn finish_load(&self, meta: Meta) -> Result<(), StoreError> {
+        let meta = Meta { users_digest: self.users.derive(self)?, ..meta };
+        self.users.begin()?;
         self.sync()?;
-        let mut writer = self.writer();
+        let mut writer = self.lock();
         self.meta.insert(META_KEY, meta.encode()).map_err(engine)?;
         writer.meta = meta;
         writer.stopped = false;
@@ -236,23 +273,29 @@ impl SledStore {
 
     /// Lets nothing more be applied.
     pub(super) fn stop(&self) {
-        self.writer().stopped = true;
+        self.lock().stopped = true;
     }
 
-    fn commit(&self, rows: &Rows, meta: &Meta) -> Result<(), StoreError> {
+    /// Writes rows and meta together. What the index of users sums up to is worked out here.
+    fn commit(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<Meta, StoreError> {
+        let (users, users_digest) = rows.users.batch(writer.meta.users_digest);
+        let meta = Meta { users_digest, ..meta };
         let row = meta.encode();
-        (&self.state, &self.history, &self.parts, &self.meta)
-            .transaction(|(state, history, parts, meta)| {
+        (&self.state, &self.history, &self.parts, &self.users.0, &self.meta)
+            .transaction(|(state, history, parts, index, meta)| {
                 state.apply_batch(&rows.state)?;
                 history.apply_batch(&rows.history)?;
                 parts.apply_batch(&rows.parts)?;
+                index.apply_batch(&users)?;
                 meta.insert(META_KEY, row.as_slice())?;
                 Ok(())
             })
             .map_err(|error: TransactionError<()>| match error {
                 TransactionError::Storage(error) => engine(error),
                 TransactionError::Abort(()) => StoreError::Engine("a transaction was aborted".to_owned()),
-            })
+            })?;
+        writer.meta.users_digest = users_digest;
+        Ok(meta)
     }
 
     fn apply_all(&self, writer: &mut Writer, changes: &[&Change]) -> Result<(), StoreError> {
@@ -266,21 +309,21 @@ impl SledStore {
             }
             if change.records.len() > TRANSACTION_RECORDS {
                 // Begun but not finished, the head stays, and the next start applies the change again from its journal.
-                self.commit(&Rows::default(), &Meta { applying: change.revision, ..meta })?;
+                self.commit(writer, &Rows::default(), Meta { applying: change.revision, ..meta })?;
                 let mut chunks = change.records.chunks(TRANSACTION_RECORDS).peekable();
                 while let Some(chunk) = chunks.next() {
                     let mut rows = Rows::default();
-                    add_records(&mut rows, &mut meta, change, chunk);
+                    self.add_records(&mut rows, &mut meta, change, chunk)?;
                     if chunks.peek().is_some() {
                         let unfinished = Meta { applying: change.revision, ..writer.meta };
-                        self.commit(&rows, &unfinished)?;
+                        self.commit(writer, &rows, unfinished)?;
                     } else {
                         meta.head = meta.head.after(change);
                         self.finish(writer, &rows, meta)?;
                     }
                 }
             } else {
-                add_records(&mut rows, &mut meta, change, &change.records);
+                self.add_records(&mut rows, &mut meta, change, &change.records)?;
                 meta.head = meta.head.after(change);
                 records += change.records.len().max(1);
             }
@@ -288,9 +331,18 @@ impl SledStore {
         if records > 0 { self.finish(writer, &rows, meta) } else { Ok(()) }
     }
 
-    fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
-        let meta = Meta { applying: Revision(0), ..meta };
-        self.commit(rows, &meta)?;
+    /// Leaves a large change as a crash after its first transaction does.
+    #[cfg(test)]
+    pub(super) fn apply_half(&self, change: &Change) -> Result<(), StoreError> {
+        let mut writer = self.lock();
+        let (mut rows, unfinished) = (Rows::default(), Meta { applying: change.revision, ..writer.meta });
+        let chunk = change.records.chunks(TRANSACTION_RECORDS).next().unwrap_or_default();
+        self.add_records(&mut rows, &mut Meta::default(), change, chunk)?;
+        self.commit(&mut writer, &rows, unfinished).map(|_| ())
+    }
+
+    pub(super) fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
+        let meta = self.commit(writer, rows, Meta { applying: Revision(0), ..meta })?;
         writer.meta = meta;
         self.publish(&meta);
         Ok(())
@@ -338,10 +390,7 @@ impl SledStore {
     /// number. Cost: linear in the history.
     pub(super) fn prune(&self, oldest: Revision) -> Result<usize, StoreError> {
         {
-            let mut writer = self.writer();
-            if writer.stopped {
-                return Err(StoreError::Stopped);
-            }
+            let mut writer = self.writer()?;
             // First nobody may ask for it any more; then it goes.
             let meta = Meta { oldest: writer.meta.oldest.max(oldest), ..writer.meta };
             self.finish(&mut writer, &Rows::default(), meta)?;
@@ -361,44 +410,55 @@ impl SledStore {
                 if replaced_at <= oldest {
                     let row = self.row(key, &value)?;
                     sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
-                    for position in 0..row.record.len().div_ceil(VALUE_BYTES) {
-                        if row.record.len() > VALUE_BYTES {
-                            rows.parts.remove(part_key(key, row.revision, u32::try_from(position).unwrap_or(u32::MAX)));
-                        }
-                    }
+                    rows.remove_parts(&row);
                     rows.history.remove(stored);
                     rows.count += 1;
                 }
             }
             if rows.count > 0 {
-                let mut writer = self.writer();
-                if writer.stopped {
-                    return Err(StoreError::Stopped);
-                }
+                let mut writer = self.writer()?;
                 let meta = Meta { history_digest: writer.meta.history_digest.minus(sum), ..writer.meta };
                 self.finish(&mut writer, &rows, meta)?;
                 count += rows.count;
             }
             if seen < TRANSACTION_RECORDS {
-                return Ok(count);
+                break;
             }
         }
+        let mut from = Some(UserIndex::first_ended());
+        while from.is_some() {
+            let mut writer = self.writer()?;
+            let mut rows = Rows::default();
+            self.users.prune(&mut rows.users, &mut from, oldest, TRANSACTION_RECORDS)?;
+            let meta = writer.meta;
+            self.finish(&mut writer, &rows, meta)?;
+        }
+        Ok(count)
     }
 }
 
-fn add_records(rows: &mut Rows, meta: &mut Meta, change: &Change, records: &[RecordChange]) {
-    for RecordChange { key, before, after } in records {
-        let key = encode_key(key);
-        if let Some(before) = before {
-            let record = encode_record(&before.value);
-            rows.put_history(&key, before.revision, change.revision, &record);
-            let row = history_row(&key, before.revision, change.revision, &record);
-            meta.history_digest = meta.history_digest.plus(row);
+impl SledStore {
+    fn add_records(
+        &self,
+        rows: &mut Rows,
+        meta: &mut Meta,
+        change: &Change,
+        records: &[RecordChange],
+    ) -> Result<(), StoreError> {
+        for RecordChange { key, before, after } in records {
+            let key = encode_key(key);
+            if let Some(before) = before {
+                let record = encode_record(&before.value);
+                rows.put_history(&key, before.revision, change.revision, &record);
+                let row = history_row(&key, before.revision, change.revision, &record);
+                meta.history_digest = meta.history_digest.plus(row);
+            }
+            match after {
+                Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
+                None => rows.state.remove(key),
+            }
         }
-        match after {
-            Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
-            None => rows.state.remove(key),
-        }
+        self.users.add(&mut rows.users, records, change.revision)
     }
 }
 
@@ -417,13 +477,21 @@ impl SledStore {
     }
 
     /// Reads, and notes if that met damage. On damaged files sled can panic; that is an error like another here.
-    fn watched<T>(&self, read: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let outcome = catch_unwind(AssertUnwindSafe(read))
-            .unwrap_or_else(|_| Err(StoreError::Engine("reading the state ended abnormally".to_owned())));
-        if matches!(outcome, Err(StoreError::DamagedState(_) | StoreError::Engine(_))) {
-            self.suspect.store(true, Ordering::Relaxed);
+    fn watched<T>(&self, read: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        loop {
+            let deletions = self.deletions.load(Ordering::SeqCst);
+            let outcome = catch_unwind(AssertUnwindSafe(&read))
+                .unwrap_or_else(|_| Err(StoreError::Engine("reading the state ended abnormally".to_owned())));
+            if matches!(outcome, Err(StoreError::DamagedState(_) | StoreError::Engine(_))) {
+                if deletions % 2 == 1 || self.deletions.load(Ordering::SeqCst) != deletions {
+                    // Parts of what was read were being erased: now something else stands in its place.
+                    std::thread::yield_now();
+                    continue;
+                }
+                self.suspect.store(true, Ordering::Relaxed);
+            }
+            return outcome;
         }
-        outcome
     }
 }
 
@@ -459,11 +527,9 @@ impl Store for SledStore {
     }
 
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut writer = self.writer();
-        if writer.stopped {
-            return Err(StoreError::Stopped);
-        }
+        let mut writer = self.writer()?;
         let head = writer.meta.head.revision;
+        let changes = self.erasures.clean(changes);
         let new: Vec<_> = changes.iter().filter(|change| change.revision > head).collect();
         if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
             return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));
@@ -501,6 +567,21 @@ impl Store for SledStore {
 
     fn oldest(&self) -> Revision {
         self.published().oldest
+    }
+
+    fn find_users(
+        &self,
+        account: Number,
+        by: UserText,
+        prefix: &str,
+        after: Option<(&str, Number)>,
+        limit: usize,
+        at: Revision,
+    ) -> Result<Vec<(String, Number)>, StoreError> {
+        self.check_kept(at)?;
+        let found = self.watched(|| self.users.find(account, by, prefix, after, limit, at));
+        self.check_kept(at)?;
+        found
     }
 
     fn recompute_digest(&self) -> Result<Digest, StoreError> {

@@ -46,8 +46,7 @@ pub(super) fn list(directory: &Path, store_id: u64) -> Result<Vec<SnapshotFile>,
     let mut found = Vec::new();
     for name in files::names(directory)? {
         let path = directory.join(&name);
-        if name.starts_with("snapshot-")
-            && name.ends_with(".snap")
+        if is_snapshot(&name)
             && let Ok((_, revision)) = BlockReader::open(&path, store_id)
         {
             found.push(SnapshotFile { path, revision });
@@ -55,6 +54,16 @@ pub(super) fn list(directory: &Path, store_id: u64) -> Result<Vec<SnapshotFile>,
     }
     found.sort_by_key(|file| std::cmp::Reverse(file.revision));
     Ok(found)
+}
+
+/// Whether a file is a snapshot by its name.
+pub(super) fn is_snapshot(name: &str) -> bool {
+    name.starts_with("snapshot-") && name.ends_with(".snap")
+}
+
+/// The name of the snapshot of a revision.
+pub(super) fn path(directory: &Path, revision: Revision) -> PathBuf {
+    directory.join(format!("snapshot-{:020}.snap", revision.0))
 }
 
 /// Writes a snapshot of the head, verifies it against the journal, and gives it its name. Cost: linear in the store.
@@ -69,7 +78,7 @@ pub(super) fn write(
 ) -> Result<Revision, StoreError> {
     let meta = store.meta();
     let revision = meta.head.revision;
-    let path = directory.join(format!("snapshot-{:020}.snap", revision.0));
+    let path = path(directory, revision);
     let mark = journal
         .mark(revision)?
         .filter(|mark| mark.digest == meta.head.digest)
@@ -202,7 +211,7 @@ pub(super) fn load(
                     return Err(damaged(path, "the journal has another history at its revision"));
                 }
                 let oldest = oldest.max(journal.oldest());
-                return store.finish_load(Meta { store_id, head, history_digest, oldest, applying: Revision(0) });
+                return store.finish_load(Meta { store_id, head, history_digest, oldest, ..Meta::default() });
             }
             _ => return Err(damaged(path, "a block of rows or the last block was expected")),
         }

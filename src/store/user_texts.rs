@@ -18,7 +18,7 @@ pub enum UserText {
 }
 
 /// A text as the index has it.
-pub(super) fn normalized(text: &str) -> String {
+fn normalized(text: &str) -> String {
     let mut lower = text.to_lowercase();
     let mut end = lower.len().min(MAX_TEXT_BYTES);
     while !lower.is_char_boundary(end) {
@@ -28,14 +28,31 @@ pub(super) fn normalized(text: &str) -> String {
     lower
 }
 
+/// The text that an id gives.
+pub(super) fn id_text(id: &UserId) -> String {
+    normalized(id.as_str())
+}
+
+/// The one text that users are ordered by.
+pub(super) fn name_text(profile: &ProfileRecord) -> String {
+    normalized(&profile.display_name)
+}
+
+/// The texts that personal fields give.
+pub(super) fn personal_texts(profile: &ProfileRecord) -> BTreeSet<String> {
+    let words = profile.display_name.split_whitespace();
+    let whole = [profile.username.as_str(), &profile.email, &profile.display_name];
+    words.chain(whole).filter(|text| !text.is_empty()).map(normalized).collect()
+}
+
 /// The texts of one user.
-pub(super) fn texts(by: UserText, id: &UserId, profile: &ProfileRecord) -> BTreeSet<String> {
+fn texts(by: UserText, id: &UserId, profile: &ProfileRecord) -> BTreeSet<String> {
     match by {
-        UserText::Name => BTreeSet::from([normalized(&profile.display_name)]),
+        UserText::Name => BTreeSet::from([name_text(profile)]),
         UserText::Any => {
-            let words = profile.display_name.split_whitespace();
-            let whole = [id.as_str(), &profile.username, &profile.email, &profile.display_name];
-            words.chain(whole).filter(|text| !text.is_empty()).map(normalized).collect()
+            let mut texts = personal_texts(profile);
+            texts.insert(id_text(id));
+            texts
         }
     }
 }

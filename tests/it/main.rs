@@ -16,6 +16,7 @@ mod debugging;
 mod errors_doc;
 mod imports;
 mod management;
+mod manners;
 mod oracle;
 mod oracle_runs;
 mod process;

@@ -4,7 +4,7 @@ use super::check;
 use crate::files::parse_account;
 
 /// What the word FIELDS stands for in expected messages.
-const FIELDS: &str = "kind, id, display_name, catalog, state, features, roles, teams, users";
+const FIELDS: &str = "kind, id, display_name, catalog, state, features, roles, teams, users, service_accounts";
 
 /// A file that is good so far.
 const HEAD: &str = "kind: account\nid: a\ncatalog: c\n";

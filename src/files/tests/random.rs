@@ -1,7 +1,7 @@
 //! Random definitions from a seed, full of texts that YAML likes to misread.
 
 use crate::{
-    files::{AccountDefinition, RoleDefinition, RoleName, TeamDefinition, UserDefinition},
+    files::{AccountDefinition, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition, UserDefinition},
     model::*,
 };
 
@@ -196,6 +196,7 @@ impl Random {
                 display_name: self.text(),
                 description: self.maybe_text(),
                 permissions: self.permission_ids(5).into_iter().rev().map(Into::into).collect(),
+                left_out_api_scopes: self.ids(3).iter().map(|id| ApiScopeId::new(id).unwrap().into()).collect(),
             })
             .collect();
         let teams: Vec<_> = self
@@ -221,6 +222,17 @@ impl Random {
                 roles: self.role_names(&roles).into_iter().map(Into::into).collect(),
             })
             .collect();
+        let service_accounts = self
+            .ids(4)
+            .iter()
+            .map(|id| ServiceAccountDefinition {
+                id: ServiceAccountId::new(id).unwrap().into(),
+                display_name: self.maybe_text(),
+                description: self.maybe_text(),
+                state: [ServiceAccountState::Active, ServiceAccountState::Suspended][self.below(2)],
+                roles: self.role_names(&roles).into_iter().map(Into::into).collect(),
+            })
+            .collect();
         AccountDefinition {
             id: AccountId::new(&self.id(0)).unwrap().into(),
             display_name: self.maybe_text(),
@@ -230,6 +242,7 @@ impl Random {
             roles,
             teams,
             users,
+            service_accounts,
         }
     }
 }

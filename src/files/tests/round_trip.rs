@@ -79,6 +79,7 @@ roles:
     description: \"Looks: only\"
     permissions:
       - reports.detailed.view
+    left_out_api_scopes: [\"messages:send\"]
 teams:
   - id: support
     display_name: Support
@@ -93,6 +94,12 @@ users:
   - id: \"null\"
     display_name: \"👩\\u200d🚀\"
     state: invited
+service_accounts:
+  - id: nightly-export
+    display_name: Nightly Export
+    description: Fetches reports at night.
+    state: suspended
+    roles: [custom/auditor]
 ";
 
 const ACCOUNT_JSON: &str = r#"{"users": [
@@ -101,7 +108,9 @@ const ACCOUNT_JSON: &str = r#"{"users": [
    "roles": ["account-manager"], "state": "active"}],
  "teams": [{"id": "support", "display_name": "Support", "roles": ["custom\/auditor", "analyze-manager"]}],
  "roles": [{"id": "auditor", "display_name": "Auditor", "description": "Looks: only",
-            "permissions": ["reports.detailed.view"]}],
+            "permissions": ["reports.detailed.view"], "left_out_api_scopes": ["messages:send"]}],
+ "service_accounts": [{"roles": ["custom/auditor"], "id": "nightly-export", "display_name": "Nightly Export",
+                       "state": "suspended", "description": "Fetches reports at night."}],
  "features": ["reports"], "state": "suspended", "catalog": "infobip-classic", "display_name": "Demo",
  "id": "demo", "kind": "account"}"#;
 
@@ -167,9 +176,9 @@ fn references_keep_their_places() {
     assert_eq!(place(account.catalog.at), "4:10");
     assert_eq!(place(account.features[0].at), "7:5");
     assert_eq!(place(account.roles[0].permissions[0].at), "13:9");
-    assert_eq!(place(account.teams[0].roles[1].at), "17:30");
-    assert_eq!(place(account.users[0].teams[0].at), "23:13");
-    assert_eq!(place(account.users[0].roles[0].at), "24:13");
+    assert_eq!(place(account.teams[0].roles[1].at), "18:30");
+    assert_eq!(place(account.users[0].teams[0].at), "24:13");
+    assert_eq!(place(account.users[0].roles[0].at), "25:13");
 }
 
 #[test]

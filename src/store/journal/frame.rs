@@ -67,7 +67,7 @@ impl FrameHeader {
             .u32(self.hashed_crc)
     }
 
-    fn encode(&self, store_id: u64) -> Vec<u8> {
+    pub(in crate::store) fn encode(&self, store_id: u64) -> Vec<u8> {
         self.chained().u32(self.personal_bytes).u32(self.personal_crc).bytes(&self.chain).crc(store_id)
     }
 

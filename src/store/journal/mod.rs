@@ -4,6 +4,7 @@
 //! a failed write or sync nothing is written again: what the disk holds is unknown until the next start reads it.
 
 mod disk;
+mod erase;
 pub(super) mod frame;
 mod segment;
 
@@ -23,6 +24,7 @@ use segment::Segment;
 
 use super::{
     ChangeLog, Digest, Head, StoreError,
+    erase::Erasures,
     files::{self, at},
 };
 use crate::model::{Change, Revision, Timestamp};
@@ -60,6 +62,8 @@ pub struct FileJournal {
     writer: Mutex<Writer>,
     shared: Mutex<Shared>,
     grown: Condvar,
+    /// What is never written again.
+    pub(super) erasures: Erasures,
 }
 
 struct Writer {
@@ -152,6 +156,7 @@ impl FileJournal {
             writer: Mutex::new(Writer { file, stopped: false }),
             shared: Mutex::new(Shared { segments, head }),
             grown: Condvar::new(),
+            erasures: Erasures::default(),
         };
         Ok((journal, cut))
     }
@@ -261,14 +266,9 @@ impl FileJournal {
 
     /// Writes and syncs. Any error leaves the outcome unknown.
     fn write(&self, writer: &mut Writer, frames: &FrameWriter, head: Head) -> Result<(), StoreError> {
-        let current = lock(&self.shared).segments.last().map(|last| (last.end, last.head, last.chain));
-        if let Some((end, before, chain)) = current
-            && end >= self.options.segment_bytes
-            && before.revision > lock(&self.shared).segments.last().map_or(Revision(0), |last| last.before.revision)
-        {
-            let (segment, file) = Segment::create(&self.directory, self.store_id, before, chain)?;
-            writer.file = file;
-            lock(&self.shared).segments.push(segment);
+        let is_full = lock(&self.shared).segments.last().is_some_and(|last| last.end >= self.options.segment_bytes);
+        if is_full {
+            self.roll(writer)?;
         }
         writer.file.write_all(&frames.bytes).map_err(at(&self.directory))?;
         writer.file.sync_data().map_err(at(&self.directory))?;
@@ -304,6 +304,7 @@ impl ChangeLog for FileJournal {
             (shared.head, shared.segments.last().map_or([0; 32], |last| last.chain))
         };
         let head = check_append(before, expected, changes, digest)?;
+        let changes = &*self.erasures.clean(changes);
         if changes.is_empty() {
             return Ok(());
         }

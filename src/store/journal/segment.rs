@@ -58,7 +58,7 @@ pub(super) fn is_segment(name: &str) -> bool {
         .is_some_and(|number| number.len() == 20 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> StoreError {
+pub(super) fn damaged(path: &Path, offset: u64, what: impl Into<String>) -> StoreError {
     StoreError::DamagedJournal { path: path.to_owned(), offset, what: what.into() }
 }
 
@@ -301,14 +301,18 @@ impl Segment {
 }
 
 /// A frame that has been read, and not yet verified.
-struct Frame {
-    header: FrameHeader,
-    hashed: Vec<u8>,
-    personal: Vec<u8>,
+pub(super) struct Frame {
+    pub header: FrameHeader,
+    pub hashed: Vec<u8>,
+    pub personal: Vec<u8>,
 }
 
 /// The next frame, or why there is none although bytes are left.
-fn read_frame(input: &mut BufReader<File>, store_id: u64, left: u64) -> io::Result<Result<Frame, &'static str>> {
+pub(super) fn read_frame(
+    input: &mut BufReader<File>,
+    store_id: u64,
+    left: u64,
+) -> io::Result<Result<Frame, &'static str>> {
     let mut header = [0; HEADER_BYTES];
     if left < header.len() as u64 {
         return Ok(Err("the header of a frame is cut short"));

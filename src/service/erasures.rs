@@ -1,0 +1,64 @@
+//! Erasing what is left of the personal fields of users, after they are gone from every answer.
+//!
+//! The write that erases them leaves a mark, which stays until the store has rid the journal, the history and the
+//! snapshots of them, so that a restart goes on with it. Requests whose kept answers repeat the fields are forgotten.
+
+use super::{
+    core::{ReadAt, Service},
+    error::ServiceError,
+    facts,
+    writer::Write,
+};
+use crate::model::{Key, KeyRange, Number, RequestKey};
+
+/// Users, each with its account before it.
+pub type Erasures = Vec<(Number, Number)>;
+
+impl Service {
+    /// The users whose personal fields are yet to be erased.
+    ///
+    /// # Errors
+    /// If the facts cannot be read.
+    pub async fn pending_erasures(&self) -> Result<Erasures, ServiceError> {
+        let (pending, _) = self
+            .read(ReadAt::Latest, |_, view| {
+                let marks = facts::scan_all(&view, KeyRange::Erasures)?.into_iter();
+                Ok(marks.filter_map(|(key, _)| match key {
+                    Key::Erasure { account, user } => Some((account, user)),
+                    _ => None,
+                }))
+            })
+            .await?;
+        Ok(pending.collect())
+    }
+}
+
+/// Whether the kept answer to a request can repeat personal fields. Those of the erasing methods do not.
+#[must_use]
+pub fn repeats_personal_fields(request: &RequestKey) -> bool {
+    !["EraseUserPersonalFields", "DeleteUser"].iter().any(|method| request.as_str().split('/').nth(1) == Some(method))
+}
+
+/// Forgets the answers to requests. Sent again, they are tried again.
+#[must_use]
+pub fn forget_requests(requests: Vec<RequestKey>) -> Write<()> {
+    Write::new("ForgetAnswers", move |plan| {
+        for request in requests {
+            plan.remove(Key::Request(request))?;
+        }
+        Ok(())
+    })
+    .by_server()
+}
+
+/// Takes the marks of users away whose personal fields are erased.
+#[must_use]
+pub fn finish_erasures(erased: Erasures) -> Write<()> {
+    Write::new("FinishErasures", move |plan| {
+        for (account, user) in erased {
+            plan.remove(Key::Erasure { account, user })?;
+        }
+        Ok(())
+    })
+    .by_server()
+}
