@@ -60,8 +60,10 @@ impl Facts {
         let account = &scenario.account;
         let each = |list: &str| account[list].as_array().cloned().unwrap_or_default();
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        let custom =
-            |role: &Value| CustomRole { permissions: strings(&role["permissions"]), left_out: BTreeSet::new() };
+        let custom = |role: &Value| CustomRole {
+            permissions: strings(&role["permissions"]),
+            left_out: strings(&role["left_out_api_scopes"]),
+        };
         let mut facts = Self {
             catalog: compile(&scenario.catalog_as(&scenario.catalog_id)),
             active: account["state"].as_str() != Some("suspended"),
@@ -80,6 +82,12 @@ impl Facts {
             facts.subjects.insert(format!("users/{}", id(&user)), state);
             facts.members.extend(strings(&user["teams"]).into_iter().map(|team| (team, id(&user))));
             facts.bind(&format!("users/{}", id(&user)), strings(&user["roles"]));
+        }
+        for service_account in each("service_accounts") {
+            let name = format!("serviceAccounts/{}", id(&service_account));
+            facts.bind(&name, strings(&service_account["roles"]));
+            let state = service_account["state"].as_str().unwrap_or("active").to_owned();
+            facts.subjects.insert(name, state);
         }
         facts
     }
