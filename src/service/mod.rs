@@ -15,6 +15,7 @@ mod error;
 mod export;
 mod facts;
 mod holders;
+mod listings;
 mod manners;
 mod memberships;
 mod plan;
@@ -48,15 +49,13 @@ pub use self::{
     export::AccountExport,
     facts::RoleName,
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
+    listings::{GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions},
     manners::{Answer, Etag, Manners, RequestMark},
     memberships::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
-    questions::{
-        AskedName, BatchItem, Decided, GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions,
-        SubjectKind, SubjectName,
-    },
+    questions::{AskedName, BatchItem, Decided, SubjectKind, SubjectName},
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     service_accounts::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,

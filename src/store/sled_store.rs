@@ -458,7 +458,7 @@ impl SledStore {
                 None => rows.state.remove(key),
             }
         }
-        self.users.add(&mut rows.users, records, change.revision)
+        self.users.add(&mut rows.users, records, change)
     }
 }
 

@@ -44,19 +44,13 @@ fn request(name: &str) -> RequestKey {
 
 fn fields(name: &str, number: u64, size: usize) -> Record {
     let display_name = format!("{name} the {number}{}", " x".repeat(size));
-    Record::Profile(ProfileRecord {
-        display_name,
-        username: format!("{name}{number}"),
-        email: format!("{name}@{number}"),
-    })
+    let (username, email) = (format!("{name}{number}"), format!("{name}@{number}"));
+    Record::Profile(ProfileRecord { display_name, username, email })
 }
 
 fn answer(name: &str, size: usize) -> Record {
-    Record::Request(RequestRecord {
-        fingerprint: [7; 32],
-        answer: name.repeat(1 + size / name.len()).into_bytes(),
-        expires: Timestamp(0),
-    })
+    let answer = name.repeat(1 + size / name.len()).into_bytes();
+    Record::Request(RequestRecord { fingerprint: [7; 32], answer, expires: Timestamp(0) })
 }
 
 fn user(id: &str) -> Record {

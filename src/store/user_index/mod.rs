@@ -23,7 +23,7 @@ use super::{
     sled_store::{SledStore, engine},
     user_texts::{id_text, name_text, personal_texts},
 };
-use crate::model::{Key, Number, Record, RecordChange, Revision};
+use crate::model::{Change, Key, Number, Record, RecordChange, Revision};
 
 /// The layout of the index. A state with another one is built again.
 const FORMAT: &[u8] = &[2];
@@ -274,19 +274,37 @@ impl UserIndex {
         UserTexts::decode(&row).ok_or_else(|| damaged("the row of a user cannot be read"))
     }
 
-    /// Takes records of a change into what is to be written. Doing so again after a part of them was written changes
-    /// nothing. Cost: a look-up for each user, and what its texts take.
+    /// Takes some records of a change into what is to be written. Doing so again after a part of them was written
+    /// changes nothing. Cost: a look-up for each user, and what its texts take.
+    ///
+    /// A large change is written in pieces, all users before all profiles. A user who has both in it is taken in with
+    /// the profile: otherwise every user would be written twice, first as one without a name.
     pub(super) fn add(
         &self,
         pending: &mut Pending,
         records: &[RecordChange],
-        revision: Revision,
+        change: &Change,
     ) -> Result<(), StoreError> {
+        let in_change = |key: &Key| {
+            let place = change.records.binary_search_by(|record| record.key.cmp(key)).ok()?;
+            change.records.get(place)
+        };
         for record in records {
-            if let Some((who, source)) = source(&record.key, record.after.as_ref()) {
-                self.touch(pending, who)?;
-                pending.set(who, source, revision);
+            let Some((who, found)) = source(&record.key, record.after.as_ref()) else { continue };
+            let (account, user) = who;
+            // Found in one order or not at all: what is left for the profile is found again from it.
+            let is_found = || in_change(&record.key).is_some();
+            let profile = || in_change(&Key::Profile { account, user });
+            if matches!(found, Source::User(_)) && is_found() && profile().is_some() {
+                continue;
             }
+            self.touch(pending, who)?;
+            if matches!(found, Source::Profile(_))
+                && let Some(of_user) = in_change(&Key::User { account, user })
+            {
+                pending.set(who, Source::User(of_user.after.as_ref()), change.revision);
+            }
+            pending.set(who, found, change.revision);
         }
         Ok(())
     }
