@@ -80,6 +80,7 @@ fn errors_page() -> String {
          | `DEADLINE_EXCEEDED` | The call took longer than its deadline, or came too late. A write may have happened all the same. |\n\
          | `RESOURCE_EXHAUSTED` | The most calls that a process takes on are under way. Try again in a moment. |\n\
          | `OUT_OF_RANGE` | The message is larger than 1 MiB, the most that is read at all. |\n\
+         | `INTERNAL` | The bytes are no message of the method. |\n\
          | `UNIMPLEMENTED` | The server has no such method. |\n",
     );
     page
