@@ -184,10 +184,10 @@ impl Worker {
             let same_id: Vec<Version> = self.versions.iter().filter(|each| each.id == before.id).cloned().collect();
             after = self.random.pick(same_id).unwrap();
         }
-        if self.random.chance(30) {
-            if let Some(catalog) = self.oracle.catalogs.get(&after.id) {
-                after = Version { token: String::new(), catalog: catalog.clone(), ..after };
-            }
+        if self.random.chance(30)
+            && let Some(catalog) = self.oracle.catalogs.get(&after.id)
+        {
+            after = Version { token: String::new(), catalog: catalog.clone(), ..after };
         }
         let after_name = if after.id == before.id && self.random.chance(50) {
             String::new()

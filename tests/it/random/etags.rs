@@ -22,8 +22,8 @@ impl Worker {
             return Err(format!("{name} has the etag {now:?}, which a deleted thing of that name had"));
         }
         let before = self.etags.insert(name.to_owned(), now.clone());
-        let dead = self.dead_etags.iter().filter(|(other, _)| other == name).map(|(_, etag)| etag.clone());
-        let stale = before.filter(|before| *before != now).or_else(|| dead.last());
+        let mut dead = self.dead_etags.iter().filter(|(other, _)| other == name).map(|(_, etag)| etag.clone());
+        let stale = before.filter(|before| *before != now).or_else(|| dead.next_back());
         match stale {
             Some(stale) if self.random.chance(60) => {
                 wrong.push(Code::Aborted);

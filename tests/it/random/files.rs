@@ -1,6 +1,6 @@
 //! Files sent to the server, and account files made at random. A file makes an account equal to it in one write.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Mutex};
 
 use rolecall::proto::{
     self, ApplyAccountRequest, ApplyCatalogRequest, apply_account_response::Event as AccountEvent,
@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use super::{
     super::oracle::{Account, CustomRole, Holder, RoleName, ServiceAccount, State, User},
     Difference, Place, Set, Wire, Worker,
-    manners::Wrong,
+    manners::{Wrong, patiently},
     roles, same, service_accounts, teams, users,
 };
 
@@ -64,8 +64,22 @@ impl Upload {
         }
     }
 
+    /// Sends an account file until nothing that it gives is being erased.
+    pub(super) async fn account(&self, wire: Wire, file: &[u8]) -> Outcome {
+        let refused = Mutex::new(Applied::default());
+        let outcome = patiently(|| async {
+            let outcome = self.account_once(wire.clone(), file).await;
+            outcome.map_err(|(applied, status)| {
+                *refused.lock().unwrap() = applied;
+                status
+            })
+        });
+        let outcome = outcome.await;
+        outcome.map_err(|status| (refused.into_inner().unwrap(), status))
+    }
+
     /// The file is cut into two pieces.
-    pub(super) async fn account(&self, mut wire: Wire, file: &[u8]) -> Outcome {
+    async fn account_once(&self, mut wire: Wire, file: &[u8]) -> Outcome {
         let Self { validate_only, request_id, etag, .. } = self.clone();
         let (one, two) = file.split_at(file.len() / 2);
         let upload = [

@@ -1,6 +1,6 @@
 //! How a write is sent: only validated, with a request id and then again, or plainly. Read [`Worker::send`].
 
-use std::{fmt::Debug, future::Future, pin::Pin};
+use std::{fmt::Debug, future::Future, pin::Pin, time::Duration};
 
 use rolecall::proto::*;
 use tonic::{Code, Response, Status};
@@ -16,6 +16,8 @@ pub(super) trait Write: Clone + Send + 'static {
     fn request_id(&mut self, id: &str);
     /// An id, or a name that ends with one.
     fn about(&mut self) -> &mut String;
+    /// Whether it erases personal fields.
+    fn erases(&self) -> bool;
 }
 
 /// What comes back from one.
@@ -38,6 +40,11 @@ macro_rules! writes {
                 fn about(&mut self) -> &mut String {
                     let about: fn(&mut Self) -> &mut String = $about;
                     about(self)
+                }
+
+                fn erases(&self) -> bool {
+                    let whole = format!("{self:?}");
+                    stringify!($request).starts_with("Erase") || whole.contains("erase_personal_fields: true")
                 }
             }
 
@@ -127,21 +134,24 @@ impl Worker {
         if self.random.chance(4) {
             let mut only = request.clone();
             only.validate_only();
-            let outcome = judge(what, call(only).await, &wrong).map_err(|text| format!("validate_only: {text}"))?;
+            let outcome = judge(what, patiently(|| call(only.clone())).await, &wrong)
+                .map_err(|text| format!("validate_only: {text}"))?;
             self.compared("validate_only");
             if self.random.chance(30) {
                 return Ok(None);
             }
             validated = Some(outcome);
         }
-        let id = self.random.chance(5).then(|| {
+        // Who erases what a person is called erases the answers that repeat it, this one too.
+        let erases = request.erases();
+        let id = (!erases && self.random.chance(5)).then(|| {
             self.requests += 1;
             format!("{}-{}", self.name, self.requests)
         });
         if let Some(id) = &id {
             request.request_id(id);
         }
-        let outcome = judge(what, call(request.clone()).await, &wrong)?;
+        let outcome = judge(what, patiently(|| call(request.clone())).await, &wrong)?;
         if let Some(validated) = validated {
             let same = match (&validated, &outcome) {
                 (Ok(one), Ok(other)) => timeless(one) == timeless(other),
@@ -156,6 +166,9 @@ impl Worker {
         }
         Ok(match outcome {
             Ok(answer) => {
+                if erases {
+                    self.again.retain(|again| !again.what.contains("user"));
+                }
                 self.done.writes += 1;
                 answer.token().clone_into(&mut self.token);
                 Some(answer)
@@ -178,7 +191,7 @@ impl Worker {
     where
         F: Future<Output = Result<Response<R>, Status>> + Send + 'static,
     {
-        let again = call(request.clone()).await.map(Response::into_inner).map_err(|status| status.code());
+        let again = patiently(|| call(request.clone())).await.map(Response::into_inner).map_err(|status| status.code());
         if again != *outcome {
             return Err(format!("{what}, sent again: {again:?}; the first time it was {outcome:?}"));
         }
@@ -216,6 +229,19 @@ impl Worker {
             other => Err(format!("{what}, sent again later: {other:?}; the first time it was {answer}")),
         }
     }
+}
+
+/// Sends until what is being erased is erased: until then nothing new can take its place.
+pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(send: impl Fn() -> F) -> Result<T, Status> {
+    for _ in 0..2_000 {
+        match send().await {
+            Err(status) if status.details().windows(15).any(|part| part == b"ERASURE_PENDING") => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+    send().await
 }
 
 /// Whether a write ended as it had to. A refusal that is right is no difference.

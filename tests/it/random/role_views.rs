@@ -10,6 +10,9 @@ use super::{
     Difference, Set, Worker, same, subject_text,
 };
 
+/// How many permissions a role could contain, how many it does, and which: with what they provide.
+type Section = (usize, usize, Vec<(String, bool, Set)>);
+
 impl Worker {
     /// Holds a role against the oracle. `whole`: with its lists; `counted`: with how many hold it.
     pub(super) fn same_role(
@@ -192,7 +195,7 @@ impl Worker {
             show_internal: true,
             ..Default::default()
         };
-        let mut given: BTreeMap<String, (usize, usize, Vec<(String, bool, Set)>)> = BTreeMap::new();
+        let mut given: BTreeMap<String, Section> = BTreeMap::new();
         loop {
             let answer: Result<_, Status> = self.wire.roles.list_role_permissions(request.clone()).await;
             let answer = answer.map_err(|status| format!("{request:?}: {status}"))?.into_inner();

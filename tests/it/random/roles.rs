@@ -151,7 +151,8 @@ impl Worker {
             _ => (None, true, true),
         };
         // What the mask does not name is not read, or looked at all the same: a write that is wrong there proves nothing.
-        if !(permissions_too && left_out_too) && !wrong.is_empty() && place.found.is_some() {
+        let reads_all = permissions_too && left_out_too;
+        if !reads_all && !wrong.is_empty() && place.found.is_some() {
             return Ok(());
         }
         let name = format!("{}/roles/{id}", place.name);

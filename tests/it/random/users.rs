@@ -218,7 +218,7 @@ impl Worker {
         let mut wrong = self.without_user(place, &id);
         let name = format!("{}/users/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
-        let erase_personal_fields = self.random.chance(30);
+        let erase_personal_fields = self.random.chance(10);
         let request =
             proto::DeleteUserRequest { name: name.clone(), erase_personal_fields, etag, ..Default::default() };
         if send!(self, users.delete_user, request, wrong).await?.is_some() {
