@@ -23,6 +23,7 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
     let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let erasing = tokio::spawn(finish_erasures(service.clone()));
     let api = Api::new(service, 1);
     let server = tonic::transport::Server::builder()
         .add_service(api.authorization_service())
@@ -42,7 +43,19 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
     let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20, views_percent: 50 };
     let outcome = Worker::new("planted", 4_711, wire).run(plan).await;
     server.abort();
+    erasing.abort();
     outcome
+}
+
+/// Does for a store in memory, where nothing is left to erase, what a server does when it has erased something.
+async fn finish_erasures(service: Service) {
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        let pending = service.pending_erasures().await.unwrap();
+        if !pending.is_empty() {
+            service.write(super::finish_erasures(pending)).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

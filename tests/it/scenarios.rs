@@ -13,6 +13,7 @@ mod asks;
 mod case;
 mod engine_alone;
 mod matrix;
+mod steps;
 mod writes;
 
 use std::{fs, path::PathBuf};
@@ -22,7 +23,10 @@ use serde_json::Value;
 use tonic::{Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use self::case::{Case, Refusal, Scenario};
+use self::{
+    case::{Case, Scenario},
+    steps::Refusal,
+};
 use super::support::{Clients, TestServer};
 
 pub fn folder() -> PathBuf {

@@ -97,7 +97,7 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
             "8:19: roles[2].display_name: \"\" was given; expected a name for people to read",
             "9:24: roles[2].permissions[1]: \"a\" is not a permission id: 2 to 5 segments of A-Z a-z 0-9 _ - joined by dots, 128 bytes at most",
             "9:27: roles[2].permissions: \"a.b\" is listed twice; first at 9:19",
-            "10:5: roles[2]: unknown field \"internal\"; expected one of id, display_name, description, permissions",
+            "10:5: roles[2]: unknown field \"internal\"; expected one of id, display_name, description, permissions, left_out_api_scopes",
         ],
     ),
     (

@@ -17,7 +17,10 @@ use rolecall::{
 };
 use serde_json::Value;
 
-use super::case::{Asked, Case, List, Listed, Scenario, Step};
+use super::{
+    case::{Asked, Case, List, Listed, Scenario},
+    steps::Step,
+};
 
 struct Facts {
     catalog: Arc<CompiledCatalog>,

@@ -17,7 +17,8 @@ use tonic::{Code, Status};
 
 use super::{
     Callers, Placed,
-    case::{CustomRole, Newcomer, Scenario, Step, Went},
+    case::Scenario,
+    steps::{CustomRole, Newcomer, Step, Went},
 };
 
 fn mask(paths: &[&str]) -> Option<FieldMask> {
