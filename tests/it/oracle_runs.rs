@@ -24,7 +24,7 @@ async fn a_million_checks_and_fifty_thousand_writes_agree_with_the_oracle() {
     });
     println!("ROLECALL_SEED={seed}");
     let writes = number("ROLECALL_WRITES").unwrap_or(50_000) / WORKERS;
-    let plan = Plan { writes: writes as usize, checks_per_write: 10, lists_percent: 35, views_percent: 35 };
+    let plan = Plan { writes: writes as usize, checks_per_write: 10, lists_percent: 33, views_percent: 25 };
     let began = Instant::now();
     let server = TestServer::start().await;
     let address = format!("http://{}", server.running.address.unwrap());
