@@ -5,7 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::{
-    service::{Service, ServiceError, finish_erasures, forget_requests, repeats_personal_fields},
+    service::{Service, ServiceError, finish_erasures, repeats_personal_fields},
     store::{Opened, StoreError},
 };
 
@@ -21,7 +21,6 @@ pub(super) async fn run(service: &Service, opened: &Arc<Opened>) -> Result<(), E
     let (store, of) = (Arc::clone(opened), users.clone());
     let requests = tokio::task::spawn_blocking(move || store.personal_requests(&of)).await??;
     let requests: Vec<_> = requests.into_iter().filter(repeats_personal_fields).collect();
-    service.write(forget_requests(requests.clone())).await?;
     let (store, of) = (Arc::clone(opened), users.clone());
     tokio::task::spawn_blocking(move || store.erase_personal(&of, &requests)).await??;
     let count = users.len();

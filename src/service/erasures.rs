@@ -1,7 +1,7 @@
 //! Erasing what is left of the personal fields of users, after they are gone from every answer.
 //!
 //! The write that erases them leaves a mark, which stays until the store has rid the journal, the history and the
-//! snapshots of them, so that a restart goes on with it. Requests whose kept answers repeat the fields are forgotten.
+//! snapshots of them, so that a restart goes on with it. Kept answers that repeat the fields are erased with them.
 
 use super::{
     core::{ReadAt, Service},
@@ -37,18 +37,6 @@ impl Service {
 #[must_use]
 pub fn repeats_personal_fields(request: &RequestKey) -> bool {
     !["EraseUserPersonalFields", "DeleteUser"].iter().any(|method| request.as_str().split('/').nth(1) == Some(method))
-}
-
-/// Forgets the answers to requests. Sent again, they are tried again.
-#[must_use]
-pub fn forget_requests(requests: Vec<RequestKey>) -> Write<()> {
-    Write::new("ForgetAnswers", move |plan| {
-        for request in requests {
-            plan.remove(Key::Request(request))?;
-        }
-        Ok(())
-    })
-    .by_server()
 }
 
 /// Takes the marks of users away whose personal fields are erased.

@@ -71,6 +71,9 @@ reasons! {
         "The thing is not the version that the etag names: somebody has changed it since. Read it again, and decide afresh.";
     RequestIdReused, "REQUEST_ID_REUSED", InvalidArgument,
         "The request id was used within 24 hours for another request of the same method. Give each request an id of its own.";
+    RequestErased, "REQUEST_ERASED", FailedPrecondition,
+        "The request was done before. It is not done again, and its answer is gone, because personal fields that it repeated \
+         were erased.";
     TokenInvalid, "CONSISTENCY_TOKEN_INVALID", InvalidArgument,
         "The consistency token was not given out by rolecall.";
     TokenForeign, "CONSISTENCY_TOKEN_FOREIGN", FailedPrecondition,

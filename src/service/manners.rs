@@ -85,6 +85,13 @@ impl Service {
             if let Some(kept) = answered(context, &key)? {
                 // Answering again changes nothing, dry or not.
                 context.is_dry = true;
+                if is_erased(&kept) {
+                    return Err(ServiceError::new(
+                        ErrorReason::RequestErased,
+                        "the request was done; its answer repeated personal fields that were erased since",
+                    )
+                    .with("request_id", mark.id.as_str()));
+                }
                 if kept.fingerprint != mark.fingerprint {
                     return Err(ServiceError::new(
                         ErrorReason::RequestIdReused,
@@ -120,9 +127,15 @@ fn request_key(method: &str, id: &RequestId) -> Result<RequestKey, ServiceError>
         .map_err(|error| ServiceError::new(ErrorReason::Internal, error.to_string()))
 }
 
+/// Whether a request was erased, because its answer repeated personal fields. That it was done stays known until it may
+/// be forgotten.
+fn is_erased(record: &RequestRecord) -> bool {
+    record.answer.is_empty() && record.fingerprint == [0; 32]
+}
+
 fn answered(plan: &Plan<'_>, key: &RequestKey) -> Result<Option<RequestRecord>, ServiceError> {
     match plan.get(&Key::Request(key.clone()))?.map(|record| record.value) {
-        Some(Record::Request(record)) if record.expires > plan.time => Ok(Some(record)),
+        Some(Record::Request(record)) if record.expires > plan.time || is_erased(&record) => Ok(Some(record)),
         _ => Ok(None),
     }
 }
@@ -135,7 +148,7 @@ pub(super) fn forget_answers(plan: &mut Plan<'_>) -> Result<(), ServiceError> {
             break;
         }
         // The same id can have been used again since: then its newer answer stays.
-        if answered(plan, request)?.is_none() {
+        if answered(plan, request)?.is_none_or(|kept| is_erased(&kept)) {
             plan.remove(Key::Request(request.clone()))?;
         }
         plan.remove(key)?;

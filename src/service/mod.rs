@@ -44,7 +44,7 @@ pub use self::{
         ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
         duplicate_role, remove_permissions, update_role,
     },
-    erasures::{Erasures, finish_erasures, forget_requests, repeats_personal_fields},
+    erasures::{Erasures, finish_erasures, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     export::AccountExport,
     facts::RoleName,

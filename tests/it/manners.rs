@@ -409,9 +409,10 @@ async fn nothing_of_an_erased_person_is_left_in_answers_the_past_searches_or_the
         let request = ListUsersRequest { parent: "accounts/acme".to_owned(), search, ..Default::default() };
         assert!(clients.users.list_users(request).await.unwrap().into_inner().users.is_empty());
     }
-    // The command itself is remembered; the request that told the name is not, and is tried again.
+    // The command itself is remembered. Of the request that told the name only that it was done, so it is not done again.
     assert_eq!(clients.users.erase_user_personal_fields(erase).await.unwrap().into_inner(), erased);
-    assert_eq!(clients.users.create_user(create).await.unwrap_err().code(), Code::AlreadyExists);
+    let again = clients.users.create_user(create).await.unwrap_err();
+    assert_eq!((again.code(), reason(&again).as_str()), (Code::FailedPrecondition, "REQUEST_ERASED"));
     // The user stays, with what it may do.
     let check = CheckRequest {
         account: "accounts/acme".to_owned(),
