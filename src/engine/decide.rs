@@ -130,15 +130,23 @@ pub fn decide(subject: &Subject, asked: impl Into<Asked>) -> Reason {
         Standing::Active => {}
     }
     let set = &subject.set;
-    let denied = match asked.into() {
-        Asked::Permission(permission) if set.allowed().contains(permission) => None,
-        Asked::Permission(permission) if set.granted().contains(permission) => Some(Reason::FeatureNotEntitled),
-        Asked::ApiScope(scope) if set.allowed_api_scopes().contains(scope) => None,
-        Asked::ApiScope(scope) if set.entitled_api_scopes().contains(scope) => Some(Reason::ApiScopeLeftOut),
-        Asked::ApiScope(scope) if set.granted_api_scopes().contains(scope) => Some(Reason::FeatureNotEntitled),
-        Asked::Permission(_) | Asked::ApiScope(_) => Some(Reason::NoRoleGrants),
+    let (allowed, entitled, granted) = match asked.into() {
+        // Nothing lies between being entitled to a permission and being allowed it.
+        Asked::Permission(permission) => {
+            (set.allowed().contains(permission), false, set.granted().contains(permission))
+        }
+        Asked::ApiScope(scope) => (
+            set.allowed_api_scopes().contains(scope),
+            set.entitled_api_scopes().contains(scope),
+            set.granted_api_scopes().contains(scope),
+        ),
     };
-    denied.unwrap_or(Reason::Allowed)
+    match (allowed, entitled, granted) {
+        (true, ..) => Reason::Allowed,
+        (false, true, _) => Reason::ApiScopeLeftOut,
+        (false, false, true) => Reason::FeatureNotEntitled,
+        (false, false, false) => Reason::NoRoleGrants,
+    }
 }
 
 /// Every permission that [`decide`] allows and whose id comes after `after`, ordered by id, each with the bindings that
