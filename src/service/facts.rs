@@ -240,6 +240,9 @@ pub(super) fn role_of_number(
     Ok(record.map(|record| (Arc::new(catalog.custom_role(role, &record.value)), record.revision)))
 }
 
+/// How many things a page of a search looks at, at most.
+pub(super) const LOOKED_AT: usize = 20_000;
+
 /// All things of a range that a search finds: at most `size` of them after `after`, and the key after which the next
 /// page begins if there may be more. Looks at a bounded number of keys, so a page can be shorter than it might be.
 pub(super) fn find_in<T>(
@@ -249,7 +252,6 @@ pub(super) fn find_in<T>(
     size: usize,
     mut look: impl FnMut(&Key, &Record) -> Result<Option<T>, ServiceError>,
 ) -> Result<(Vec<T>, Option<Key>), ServiceError> {
-    const LOOKED_AT: usize = 20_000;
     let mut items = Vec::new();
     let mut looked_at = 0;
     loop {

@@ -24,8 +24,6 @@ use crate::{
 
 /// How far ahead of the server's clock a sign-in may be, in milliseconds.
 const SIGN_IN_AHEAD_MS: u64 = 60_000;
-/// How many users a page looks at, at most.
-const LOOKED_AT: usize = 20_000;
 
 /// A user to be created.
 #[derive(Clone, Debug)]
@@ -202,7 +200,7 @@ fn users_by_text(
         let piece = view.store.find_users(account, by, &filter.search, last, size + 1, view.revision)?;
         let is_last = piece.len() <= size;
         for (text, user) in piece {
-            if items.len() == size || looked_at == LOOKED_AT {
+            if items.len() == size || looked_at == facts::LOOKED_AT {
                 return Ok((items, after.map(|(text, user)| format!("{}\n{text}", user.0))));
             }
             looked_at += 1;
