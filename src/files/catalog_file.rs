@@ -92,6 +92,10 @@ impl Reader<'_> {
             permissions: permissions.into_iter().flatten().collect(),
             roles,
             custom_roles,
+            resource_types: Vec::new(),
+            policies: Vec::new(),
+            must_hold_role: false,
+            mutually_exclusive: Vec::new(),
         })
     }
 
@@ -250,6 +254,9 @@ impl Reader<'_> {
                     section,
                     feature,
                     api_scopes,
+                    resource_type: None,
+                    facets: Vec::new(),
+                    condition: None,
                     internal,
                     deprecated,
                 }));
@@ -303,6 +310,11 @@ impl Reader<'_> {
                 description,
                 internal,
                 permissions: indexes,
+                policies: Vec::new(),
+                parents: Vec::new(),
+                covers: Vec::new(),
+                always_held: false,
+                max_holders: None,
             }));
         }
         roles

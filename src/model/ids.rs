@@ -18,7 +18,7 @@ pub struct InvalidId {
 }
 
 impl InvalidId {
-    fn new(given: &str, expected: &'static str) -> Self {
+    pub(super) fn new(given: &str, expected: &'static str) -> Self {
         let mut end = given.len().min(MAX_ID_BYTES);
         while !given.is_char_boundary(end) {
             end -= 1;
@@ -27,7 +27,7 @@ impl InvalidId {
     }
 }
 
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())
         && text != "."
         && text != ".."
@@ -40,12 +40,12 @@ fn is_request_key(text: &str) -> bool {
 }
 
 fn is_dotted(text: &str) -> bool {
-    text.len() <= MAX_ID_BYTES
-        && (2..=5).contains(&text.split('.').count())
-        && text.split('.').all(|segment| {
-            !segment.is_empty()
-                && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-        })
+    text.len() <= MAX_ID_BYTES && (2..=5).contains(&text.split('.').count()) && text.split('.').all(is_segment)
+}
+
+/// A segment of a permission id.
+pub(super) fn is_segment(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 macro_rules! id {
@@ -140,6 +140,14 @@ id!(
 id!(
     /// Names an API scope within a catalog.
     ApiScopeId, is_plain, "an API scope id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names an access policy within a catalog (managed) or within an account (custom).
+    PolicyId, is_plain, "an access policy id: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
+);
+id!(
+    /// Names a resource type within a catalog; also its plural, which is what paths are made of.
+    ResourceTypeId, is_plain, "a resource type: 1 to 128 of A-Z a-z 0-9 . _ @ : + = ~ -, and neither . nor .."
 );
 id!(
     /// Names one request of a caller, so that sending it again does not do it again.

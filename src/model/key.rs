@@ -4,7 +4,8 @@
 //! names a deleted thing can never come to mean another.
 
 use super::{
-    AccountId, CatalogId, Holder, HolderKind, RequestKey, RoleId, ServiceAccountId, TeamId, Timestamp, UserId,
+    AccountId, CatalogId, FacetNumber, Holder, HolderKind, PolicyId, RequestKey, ResourcePath, RoleId,
+    ServiceAccountId, TeamId, Timestamp, UserId,
 };
 
 /// An internal number: given to a thing when it is created, unique in the store, never given again.
@@ -26,6 +27,10 @@ pub enum Kind {
     Role,
     /// [`super::Record::Binding`].
     Binding,
+    /// [`super::Record::Policy`]: a custom policy. Managed ones live inside their catalog.
+    Policy,
+    /// [`super::Record::Resource`]: a resource of a type that a catalog dropped.
+    Resource,
 }
 
 /// The key of one record. The record that belongs to each variant is named after the arrow.
@@ -64,7 +69,8 @@ pub enum Key {
     Member { account: Number, team: Number, user: Number },
     /// A role binding -> `Binding`.
     Binding { account: Number, binding: Number },
-    /// A binding found from the user or team that holds it -> `Name` (the role's number).
+    /// A binding found from whoever holds it -> `Name` (the role's number) if it is on the whole account and for good,
+    /// else `Held`.
     HolderBinding { account: Number, holder: Number, binding: Number },
     /// A binding found from its role, in the order of those who hold it -> `Present`.
     RoleBinding { account: Number, role: Number, holder: Holder, binding: Number },
@@ -86,6 +92,28 @@ pub enum Key {
     Erasure { account: Number, user: Number },
     /// A deleted thing whose left-over references are yet to be swept -> `Retired`.
     Retired(Number),
+    /// A registered resource -> `Resource`.
+    Resource { account: Number, resource: Number },
+    /// A registered resource's path -> `Name`.
+    ResourceName { account: Number, path: ResourcePath },
+    /// A binding found from the resource that it is on -> `Present`.
+    ResourceBinding { account: Number, resource: Number, binding: Number },
+    /// What of a facet a user or a team has access to -> `Access`.
+    Access { account: Number, holder: Number, facet: FacetNumber },
+    /// An access list found from a resource that it names -> `Present`.
+    ResourceAccess { account: Number, resource: Number, holder: Holder },
+    /// A custom policy -> `Policy`.
+    Policy { account: Number, policy: Number },
+    /// A custom policy's id -> `Name`.
+    PolicyName { account: Number, id: PolicyId },
+    /// Which custom roles contain a policy, managed or custom -> `Present`.
+    PolicyRole { account: Number, policy: Number, role: Number },
+    /// Which custom roles have a role, managed or custom, as a parent -> `Present`.
+    RoleChild { account: Number, parent: Number, child: Number },
+    /// One extra permission of one user -> `Exception`.
+    Exception { account: Number, user: Number, permission: Number },
+    /// The same, found from the permission -> `Present`.
+    PermissionException { account: Number, permission: Number, user: Number },
 }
 
 /// A run of keys of one kind, in key order: ids by bytes, numbers ascending.
@@ -148,6 +176,42 @@ pub enum KeyRange {
     Erasures,
     /// All [`Key::Retired`].
     Retired,
+    /// All [`Key::Resource`] of an account.
+    Resources(Number),
+    /// All [`Key::ResourceName`] of an account: what lies below a resource follows it.
+    ResourceNames(Number),
+    /// All [`Key::ResourceBinding`] of an account.
+    AccountResourceBindings(Number),
+    /// All [`Key::ResourceBinding`] of a resource.
+    ResourceBindings { account: Number, resource: Number },
+    /// All [`Key::Access`] of an account.
+    AccountAccess(Number),
+    /// All [`Key::Access`] of a user or a team.
+    Access { account: Number, holder: Number },
+    /// All [`Key::ResourceAccess`] of an account.
+    AccountResourceAccess(Number),
+    /// All [`Key::ResourceAccess`] of a resource.
+    ResourceAccess { account: Number, resource: Number },
+    /// All [`Key::Policy`] of an account.
+    Policies(Number),
+    /// All [`Key::PolicyName`] of an account.
+    PolicyNames(Number),
+    /// All [`Key::PolicyRole`] of an account.
+    AccountPolicyRoles(Number),
+    /// All [`Key::PolicyRole`] of a policy.
+    PolicyRoles { account: Number, policy: Number },
+    /// All [`Key::RoleChild`] of an account.
+    AccountRoleChildren(Number),
+    /// All [`Key::RoleChild`] of a role.
+    RoleChildren { account: Number, parent: Number },
+    /// All [`Key::Exception`] of an account.
+    AccountExceptions(Number),
+    /// All [`Key::Exception`] of a user.
+    Exceptions { account: Number, user: Number },
+    /// All [`Key::PermissionException`] of an account.
+    AccountPermissionExceptions(Number),
+    /// All [`Key::PermissionException`] of a permission.
+    PermissionExceptions { account: Number, permission: Number },
 }
 
 /// One thing that an answer can depend on. Absence counts: an answer about an unknown user depends on that user's name.
@@ -204,6 +268,32 @@ impl KeyRange {
             Self::RequestExpiries => Key::RequestExpiry { expires: Timestamp(0), request: RequestKey::smallest() },
             Self::Erasures => Key::Erasure { account: NONE, user: NONE },
             Self::Retired => Key::Retired(NONE),
+            Self::Resources(account) => Key::Resource { account, resource: NONE },
+            Self::ResourceNames(account) => Key::ResourceName { account, path: ResourcePath::smallest() },
+            Self::AccountResourceBindings(account) => Key::ResourceBinding { account, resource: NONE, binding: NONE },
+            Self::ResourceBindings { account, resource } => Key::ResourceBinding { account, resource, binding: NONE },
+            Self::AccountAccess(account) => Key::Access { account, holder: NONE, facet: FacetNumber::Feature },
+            Self::Access { account, holder } => Key::Access { account, holder, facet: FacetNumber::Feature },
+            Self::AccountResourceAccess(account) => {
+                Key::ResourceAccess { account, resource: NONE, holder: Holder::User(NONE) }
+            }
+            Self::ResourceAccess { account, resource } => {
+                Key::ResourceAccess { account, resource, holder: Holder::User(NONE) }
+            }
+            Self::Policies(account) => Key::Policy { account, policy: NONE },
+            Self::PolicyNames(account) => Key::PolicyName { account, id: PolicyId::smallest() },
+            Self::AccountPolicyRoles(account) => Key::PolicyRole { account, policy: NONE, role: NONE },
+            Self::PolicyRoles { account, policy } => Key::PolicyRole { account, policy, role: NONE },
+            Self::AccountRoleChildren(account) => Key::RoleChild { account, parent: NONE, child: NONE },
+            Self::RoleChildren { account, parent } => Key::RoleChild { account, parent, child: NONE },
+            Self::AccountExceptions(account) => Key::Exception { account, user: NONE, permission: NONE },
+            Self::Exceptions { account, user } => Key::Exception { account, user, permission: NONE },
+            Self::AccountPermissionExceptions(account) => {
+                Key::PermissionException { account, permission: NONE, user: NONE }
+            }
+            Self::PermissionExceptions { account, permission } => {
+                Key::PermissionException { account, permission, user: NONE }
+            }
         }
     }
 
@@ -233,7 +323,42 @@ impl KeyRange {
             | (Self::TeamSizes(mine), Key::TeamSize { account, .. })
             | (Self::ServiceAccounts(mine), Key::ServiceAccount { account, .. })
             | (Self::ServiceAccountNames(mine), Key::ServiceAccountName { account, .. })
-            | (Self::SignIns(mine), Key::SignIn { account, .. }) => mine == *account,
+            | (Self::SignIns(mine), Key::SignIn { account, .. })
+            | (Self::Resources(mine), Key::Resource { account, .. })
+            | (Self::ResourceNames(mine), Key::ResourceName { account, .. })
+            | (Self::AccountResourceBindings(mine), Key::ResourceBinding { account, .. })
+            | (Self::AccountAccess(mine), Key::Access { account, .. })
+            | (Self::AccountResourceAccess(mine), Key::ResourceAccess { account, .. })
+            | (Self::Policies(mine), Key::Policy { account, .. })
+            | (Self::PolicyNames(mine), Key::PolicyName { account, .. })
+            | (Self::AccountPolicyRoles(mine), Key::PolicyRole { account, .. })
+            | (Self::AccountRoleChildren(mine), Key::RoleChild { account, .. })
+            | (Self::AccountExceptions(mine), Key::Exception { account, .. })
+            | (Self::AccountPermissionExceptions(mine), Key::PermissionException { account, .. }) => mine == *account,
+            (
+                Self::ResourceBindings { account: mine, resource: whose },
+                Key::ResourceBinding { account, resource, .. },
+            )
+            | (
+                Self::ResourceAccess { account: mine, resource: whose },
+                Key::ResourceAccess { account, resource, .. },
+            ) => mine == *account && whose == *resource,
+            (Self::Access { account: mine, holder: whose }, Key::Access { account, holder, .. }) => {
+                mine == *account && whose == *holder
+            }
+            (Self::PolicyRoles { account: mine, policy: whose }, Key::PolicyRole { account, policy, .. }) => {
+                mine == *account && whose == *policy
+            }
+            (Self::RoleChildren { account: mine, parent: whose }, Key::RoleChild { account, parent, .. }) => {
+                mine == *account && whose == *parent
+            }
+            (Self::Exceptions { account: mine, user: whose }, Key::Exception { account, user, .. }) => {
+                mine == *account && whose == *user
+            }
+            (
+                Self::PermissionExceptions { account: mine, permission: whose },
+                Key::PermissionException { account, permission, .. },
+            ) => mine == *account && whose == *permission,
             (Self::Memberships { account: mine, user: whose }, Key::Membership { account, user, .. }) => {
                 mine == *account && whose == *user
             }
@@ -286,7 +411,18 @@ impl Key {
             | Self::ServiceAccount { account, .. }
             | Self::ServiceAccountName { account, .. }
             | Self::SignIn { account, .. }
-            | Self::Erasure { account, .. } => Some(*account),
+            | Self::Erasure { account, .. }
+            | Self::Resource { account, .. }
+            | Self::ResourceName { account, .. }
+            | Self::ResourceBinding { account, .. }
+            | Self::Access { account, .. }
+            | Self::ResourceAccess { account, .. }
+            | Self::Policy { account, .. }
+            | Self::PolicyName { account, .. }
+            | Self::PolicyRole { account, .. }
+            | Self::RoleChild { account, .. }
+            | Self::Exception { account, .. }
+            | Self::PermissionException { account, .. } => Some(*account),
         }
     }
 
@@ -307,7 +443,10 @@ impl Key {
             Self::User { user, .. } | Self::Membership { user, .. } => Some(Dependency::Thing(*user)),
             Self::Team { team, .. } => Some(Dependency::Thing(*team)),
             Self::Role { role, .. } => Some(Dependency::Thing(*role)),
-            Self::HolderBinding { holder, .. } => Some(Dependency::Thing(*holder)),
+            Self::HolderBinding { holder, .. } | Self::Access { holder, .. } => Some(Dependency::Thing(*holder)),
+            Self::Exception { user, .. } => Some(Dependency::Thing(*user)),
+            Self::Policy { policy, .. } => Some(Dependency::Thing(*policy)),
+            Self::Resource { resource, .. } => Some(Dependency::Thing(*resource)),
             Self::CatalogName(_)
             | Self::CatalogAccount { .. }
             | Self::Counts { .. }
@@ -323,7 +462,14 @@ impl Key {
             | Self::Request(_)
             | Self::RequestExpiry { .. }
             | Self::Erasure { .. }
-            | Self::Retired(_) => None,
+            | Self::Retired(_)
+            | Self::ResourceName { .. }
+            | Self::ResourceBinding { .. }
+            | Self::ResourceAccess { .. }
+            | Self::PolicyName { .. }
+            | Self::PolicyRole { .. }
+            | Self::RoleChild { .. }
+            | Self::PermissionException { .. } => None,
         }
     }
 }

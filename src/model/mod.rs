@@ -9,21 +9,26 @@ mod change;
 mod comparison;
 mod ids;
 mod key;
+mod policy;
 mod record;
+mod resource;
 
 pub use catalog::{
-    ApiScope, ApiScopeIndex, Catalog, CatalogDefinition, CatalogRole, CustomRoleParts, Feature, FeatureIndex, Index,
-    PermissionDefinition, PermissionIndex, Section, SectionIndex,
+    ApiScope, ApiScopeIndex, Catalog, CatalogDefinition, CatalogPolicy, CatalogRole, CustomRoleParts, Facet, Feature,
+    FeatureIndex, Index, MAX_ROLE_DEPTH, PermissionDefinition, PermissionIndex, PolicyIndex, ResourceType,
+    ResourceTypeIndex, RoleIndex, Section, SectionIndex,
 };
 pub use change::{Actor, Change, RecordChange, Revision, Stamped, Timestamp};
 pub use comparison::{Applied, AppliedAction, RoleDifference, compare_catalogs, compare_roles, difference};
 pub use ids::{
-    AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, RequestId, RequestKey, RoleId,
-    SectionId, ServiceAccountId, TeamId, UserId,
+    AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, PolicyId, RequestId,
+    RequestKey, ResourceTypeId, RoleId, SectionId, ServiceAccountId, TeamId, UserId,
 };
 pub use key::{Dependency, Key, KeyRange, Kind, Number};
+pub use policy::{Condition, Effect, PermissionPattern, ResourcePattern, Statement};
 pub use record::{
-    AccountRecord, AccountState, BindingRecord, CountsRecord, Holder, HolderKind, ProfileRecord, Record, RequestRecord,
-    RetiredRecord, RoleHoldersRecord, RoleRecord, ServiceAccountRecord, ServiceAccountState, TeamRecord, UserRecord,
-    UserState,
+    AccessRecord, AccountRecord, AccountState, BindingRecord, CountsRecord, ExceptionRecord, FacetNumber, HeldRecord,
+    Holder, HolderKind, PolicyRecord, ProfileRecord, Record, RequestRecord, ResourceRecord, RetiredRecord,
+    RoleHoldersRecord, RoleRecord, ServiceAccountRecord, ServiceAccountState, TeamRecord, UserRecord, UserState,
 };
+pub use resource::{MAX_PATH_BYTES, MAX_PATH_TYPES, ResourcePath, is_within, pairs};

@@ -1,6 +1,9 @@
 //! What is kept under each [`super::Key`].
 
-use super::{AccountId, ApiScopeId, Catalog, Kind, Number, RoleId, ServiceAccountId, TeamId, Timestamp, UserId};
+use super::{
+    AccountId, ApiScopeId, Catalog, Kind, Number, PolicyId, ResourcePath, RoleId, ServiceAccountId, Statement, TeamId,
+    Timestamp, UserId,
+};
 
 /// The value of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +24,16 @@ pub enum Record {
     Role(RoleRecord),
     /// A role binding.
     Binding(BindingRecord),
+    /// What a holder's bindings come to, where it is more than a role on the whole account for good.
+    Held(HeldRecord),
+    /// A registered resource.
+    Resource(ResourceRecord),
+    /// A custom policy.
+    Policy(PolicyRecord),
+    /// An access list.
+    Access(AccessRecord),
+    /// An exception.
+    Exception(ExceptionRecord),
     /// A service account.
     ServiceAccount(ServiceAccountRecord),
     /// How many hold a role directly.
@@ -85,6 +98,10 @@ pub struct CountsRecord {
     pub teams: u64,
     /// Custom roles.
     pub roles: u64,
+    /// Custom policies.
+    pub policies: u64,
+    /// Registered resources.
+    pub resources: u64,
 }
 
 /// A user, without personal fields.
@@ -188,6 +205,13 @@ pub struct RoleRecord {
     /// The API scopes that it does not provide, whatever its permissions do; ascending, each once. By id: one that a
     /// catalog drops and brings back stays left out.
     pub left_out_api_scopes: Vec<ApiScopeId>,
+    /// Numbers of the policies that it contains, managed or custom, ascending, each once. One that is gone is void.
+    pub policies: Vec<Number>,
+    /// Numbers of the roles all of whose contents it has too, managed or custom, ascending, each once. One that is gone
+    /// is void.
+    pub parents: Vec<Number>,
+    /// The facets that it covers whole, ascending, each once. One that the catalog has no more is void.
+    pub covers: Vec<FacetNumber>,
     /// When it was created.
     pub created: Timestamp,
     /// When it was last changed.
@@ -255,7 +279,83 @@ pub struct BindingRecord {
     pub holder: Holder,
     /// The role, managed or custom.
     pub role: Number,
+    /// The registered resource that it is on; none: the whole account.
+    pub resource: Option<Number>,
+    /// The instant from which it does not count any more; none: it does for good.
+    pub expires: Option<Timestamp>,
     /// When it was created.
+    pub created: Timestamp,
+}
+
+/// A binding as it is found from its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeldRecord {
+    /// The role, managed or custom.
+    pub role: Number,
+    /// The registered resource that it is on; none: the whole account.
+    pub resource: Option<Number>,
+    /// The instant from which it does not count any more; none: it does for good.
+    pub expires: Option<Timestamp>,
+}
+
+/// A facet by the number of what it is about, which stays with it from one version of a catalog to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FacetNumber {
+    /// The features that a user may use.
+    Feature,
+    /// The resources of a type.
+    Type(Number),
+}
+
+/// A registered resource. Its path is for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceRecord {
+    /// What it is called.
+    pub path: ResourcePath,
+    /// The type that its path ends at. One that the catalog has no more makes the resource void.
+    pub resource_type: Number,
+    /// For people; may be empty.
+    pub display_name: String,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// When its own fields were last changed.
+    pub updated: Timestamp,
+}
+
+/// A custom policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// Its id.
+    pub id: PolicyId,
+    /// For people.
+    pub display_name: String,
+    /// For people; may be empty.
+    pub description: String,
+    /// What it says; at least one.
+    pub statements: Vec<Statement>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+}
+
+/// What of one facet a user or a team has access to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessRecord {
+    /// All of it, whatever else is listed.
+    pub all: bool,
+    /// Numbers of registered resources, or of features, ascending, each once. One that is gone is void.
+    pub values: Vec<Number>,
+}
+
+/// One extra permission of one user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExceptionRecord {
+    /// Why it was given, for people.
+    pub reason: String,
+    /// The instant from which it does not count any more; none: it does for good.
+    pub expires: Option<Timestamp>,
+    /// When it was given.
     pub created: Timestamp,
 }
 

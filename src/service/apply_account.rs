@@ -290,6 +290,9 @@ impl Application<'_, '_> {
                     description: role.description.clone(),
                     permissions,
                     left_out_api_scopes: with_void(catalog, left_out, &[]),
+                    policies: Vec::new(),
+                    parents: Vec::new(),
+                    covers: Vec::new(),
                     created: time,
                     updated: time,
                 };

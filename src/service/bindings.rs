@@ -385,7 +385,7 @@ pub(super) fn insert_binding(
     role: Number,
 ) -> Result<Number, ServiceError> {
     let binding = plan.allocate();
-    let record = BindingRecord { holder, role, created: plan.time };
+    let record = BindingRecord { holder, role, resource: None, expires: None, created: plan.time };
     plan.put(Key::Binding { account, binding }, Record::Binding(record))?;
     plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, Record::Name(role))?;
     plan.put(Key::RoleBinding { account, role, holder, binding }, Record::Present)?;

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     model::{
         ApiScopeId, Applied, Catalog, CatalogDefinition, CatalogId, Key, KeyRange, Kind, Number, PermissionIndex,
-        Record, Revision, RoleDifference, compare_catalogs, compare_roles,
+        Record, ResourceType, Revision, RoleDifference, compare_catalogs, compare_roles,
     },
     store::View,
 };
@@ -215,6 +215,9 @@ fn numbered(plan: &mut Plan<'_>, number: Number, old: Option<&Catalog>, definiti
     let features = |definition: &CatalogDefinition| ids(&definition.features, |feature| feature.id.to_string());
     let permissions = |definition: &CatalogDefinition| ids(&definition.permissions, |each| each.id.to_string());
     let roles = |definition: &CatalogDefinition| ids(&definition.roles, |role| role.id.to_string());
+    // A type's whole place in the tree is what its number stands for: elsewhere its paths are others.
+    let types = |definition: &CatalogDefinition| ids(&definition.resource_types, |each| place(definition, each));
+    let policies = |definition: &CatalogDefinition| ids(&definition.policies, |policy| policy.id.to_string());
     let kept = |list: &dyn Fn(&CatalogDefinition) -> Vec<String>, numbers: &dyn Fn(&Catalog) -> Vec<Number>| {
         old_numbers(old_definition.map(list).unwrap_or_default(), &old.map(numbers).unwrap_or_default())
     };
@@ -223,8 +226,23 @@ fn numbered(plan: &mut Plan<'_>, number: Number, old: Option<&Catalog>, definiti
         feature_numbers: assign(kept(&features, &|old| old.feature_numbers.clone()), features(&definition)),
         permission_numbers: assign(kept(&permissions, &|old| old.permission_numbers.clone()), permissions(&definition)),
         role_numbers: assign(kept(&roles, &|old| old.role_numbers.clone()), roles(&definition)),
+        resource_type_numbers: assign(kept(&types, &|old| old.resource_type_numbers.clone()), types(&definition)),
+        policy_numbers: assign(kept(&policies, &|old| old.policy_numbers.clone()), policies(&definition)),
         definition,
     }
+}
+
+/// A resource type with the types above it, each with its plural.
+pub(super) fn place(definition: &CatalogDefinition, resource_type: &ResourceType) -> String {
+    let mut place = String::new();
+    let mut next = Some(resource_type);
+    // No cycles, so no more steps than types.
+    for _ in 0..=definition.resource_types.len() {
+        let Some(each) = next else { break };
+        place.push_str(&format!("{}/{}/", each.id, each.plural));
+        next = each.parent.and_then(|parent| definition.resource_types.get(parent.position()));
+    }
+    place
 }
 
 fn ids<T>(list: &[T], id: impl Fn(&T) -> String) -> Vec<String> {

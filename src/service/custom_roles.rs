@@ -103,6 +103,9 @@ pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
             description: new.description,
             permissions: within_limit(chosen.into_iter().collect())?,
             left_out_api_scopes: left_out(catalog, new.left_out_api_scopes, &[])?,
+            policies: Vec::new(),
+            parents: Vec::new(),
+            covers: Vec::new(),
             created: plan.time,
             updated: plan.time,
         };
@@ -138,6 +141,9 @@ pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<RoleView> {
             description: copy.description.unwrap_or(description),
             permissions: within_limit(numbers.into_iter().collect())?,
             left_out_api_scopes,
+            policies: Vec::new(),
+            parents: Vec::new(),
+            covers: Vec::new(),
             created: plan.time,
             updated: plan.time,
         };

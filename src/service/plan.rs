@@ -124,6 +124,7 @@ impl<'a> Plan<'a> {
         let counts = CountsRecord {
             teams: before.teams.saturating_add_signed(teams),
             roles: before.roles.saturating_add_signed(roles),
+            ..before
         };
         if counts == before {
             return Ok(());

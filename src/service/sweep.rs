@@ -66,7 +66,9 @@ impl Sweeper {
             (Kind::Role, None) => self.sweep_catalog_role(plan, number),
             (Kind::Account, _) => sweep_account(plan, number),
             // Users and bindings leave nothing behind.
-            (Kind::Catalog | Kind::Binding | Kind::User, _) | (Kind::Team, None) => Ok(true),
+            (Kind::Catalog | Kind::Binding | Kind::User | Kind::Policy | Kind::Resource, _) | (Kind::Team, None) => {
+                Ok(true)
+            }
         }
     }
 

@@ -5,8 +5,8 @@
 
 use super::StoreError;
 use crate::model::{
-    AccountId, CatalogId, Holder, HolderKind, InvalidId, Key, KeyRange, Number, ProfileRecord, Record, RequestKey,
-    RequestRecord, RoleId, ServiceAccountId, TeamId, Timestamp, UserId,
+    AccountId, CatalogId, FacetNumber, Holder, HolderKind, InvalidId, Key, KeyRange, Number, PolicyId, ProfileRecord,
+    Record, RequestKey, RequestRecord, ResourcePath, RoleId, ServiceAccountId, TeamId, Timestamp, UserId,
 };
 
 mod tag {
@@ -37,6 +37,17 @@ mod tag {
     pub(super) const REQUEST_EXPIRY: u8 = 25;
     pub(super) const ERASURE: u8 = 26;
     pub(super) const RETIRED: u8 = 27;
+    pub(super) const RESOURCE: u8 = 28;
+    pub(super) const RESOURCE_NAME: u8 = 29;
+    pub(super) const RESOURCE_BINDING: u8 = 30;
+    pub(super) const ACCESS: u8 = 31;
+    pub(super) const RESOURCE_ACCESS: u8 = 32;
+    pub(super) const POLICY: u8 = 33;
+    pub(super) const POLICY_NAME: u8 = 34;
+    pub(super) const POLICY_ROLE: u8 = 35;
+    pub(super) const ROLE_CHILD: u8 = 36;
+    pub(super) const EXCEPTION: u8 = 37;
+    pub(super) const PERMISSION_EXCEPTION: u8 = 38;
 }
 
 fn join(tag: u8, numbers: &[Number], id: &str) -> Vec<u8> {
@@ -86,8 +97,38 @@ pub(super) fn encode_key(key: &Key) -> Vec<u8> {
         Key::RequestExpiry { expires, request } => join(tag::REQUEST_EXPIRY, &[Number(expires.0)], request.as_str()),
         Key::Erasure { account, user } => join(tag::ERASURE, &[*account, *user], ""),
         Key::Retired(number) => join(tag::RETIRED, &[*number], ""),
+        Key::Resource { account, resource } => join(tag::RESOURCE, &[*account, *resource], ""),
+        // The slash becomes a byte that no other comes before, so that what lies below a resource follows it.
+        Key::ResourceName { account, path } => {
+            join(tag::RESOURCE_NAME, &[*account], &path.as_str().replace('/', SLASH))
+        }
+        Key::ResourceBinding { account, resource, binding } => {
+            join(tag::RESOURCE_BINDING, &[*account, *resource, *binding], "")
+        }
+        Key::Access { account, holder, facet } => {
+            let (kind, of) = match facet {
+                FacetNumber::Feature => (Number(0), Number(0)),
+                FacetNumber::Type(number) => (Number(1), *number),
+            };
+            join(tag::ACCESS, &[*account, *holder, kind, of], "")
+        }
+        Key::ResourceAccess { account, resource, holder } => {
+            let (kind, holder) = (kind_number(holder.kind()), holder.number());
+            join(tag::RESOURCE_ACCESS, &[*account, *resource, kind, holder], "")
+        }
+        Key::Policy { account, policy } => join(tag::POLICY, &[*account, *policy], ""),
+        Key::PolicyName { account, id } => join(tag::POLICY_NAME, &[*account], id.as_str()),
+        Key::PolicyRole { account, policy, role } => join(tag::POLICY_ROLE, &[*account, *policy, *role], ""),
+        Key::RoleChild { account, parent, child } => join(tag::ROLE_CHILD, &[*account, *parent, *child], ""),
+        Key::Exception { account, user, permission } => join(tag::EXCEPTION, &[*account, *user, *permission], ""),
+        Key::PermissionException { account, permission, user } => {
+            join(tag::PERMISSION_EXCEPTION, &[*account, *permission, *user], "")
+        }
     }
 }
+
+/// What stands for the slash in the bytes of a path.
+const SLASH: &str = "\u{1}";
 
 fn kind_number(kind: HolderKind) -> Number {
     match kind {
@@ -130,6 +171,26 @@ pub(super) fn encode_range(range: KeyRange) -> Vec<u8> {
         KeyRange::RequestExpiries => join(tag::REQUEST_EXPIRY, &[], ""),
         KeyRange::Erasures => join(tag::ERASURE, &[], ""),
         KeyRange::Retired => join(tag::RETIRED, &[], ""),
+        KeyRange::Resources(account) => join(tag::RESOURCE, &[account], ""),
+        KeyRange::ResourceNames(account) => join(tag::RESOURCE_NAME, &[account], ""),
+        KeyRange::AccountResourceBindings(account) => join(tag::RESOURCE_BINDING, &[account], ""),
+        KeyRange::ResourceBindings { account, resource } => join(tag::RESOURCE_BINDING, &[account, resource], ""),
+        KeyRange::AccountAccess(account) => join(tag::ACCESS, &[account], ""),
+        KeyRange::Access { account, holder } => join(tag::ACCESS, &[account, holder], ""),
+        KeyRange::AccountResourceAccess(account) => join(tag::RESOURCE_ACCESS, &[account], ""),
+        KeyRange::ResourceAccess { account, resource } => join(tag::RESOURCE_ACCESS, &[account, resource], ""),
+        KeyRange::Policies(account) => join(tag::POLICY, &[account], ""),
+        KeyRange::PolicyNames(account) => join(tag::POLICY_NAME, &[account], ""),
+        KeyRange::AccountPolicyRoles(account) => join(tag::POLICY_ROLE, &[account], ""),
+        KeyRange::PolicyRoles { account, policy } => join(tag::POLICY_ROLE, &[account, policy], ""),
+        KeyRange::AccountRoleChildren(account) => join(tag::ROLE_CHILD, &[account], ""),
+        KeyRange::RoleChildren { account, parent } => join(tag::ROLE_CHILD, &[account, parent], ""),
+        KeyRange::AccountExceptions(account) => join(tag::EXCEPTION, &[account], ""),
+        KeyRange::Exceptions { account, user } => join(tag::EXCEPTION, &[account, user], ""),
+        KeyRange::AccountPermissionExceptions(account) => join(tag::PERMISSION_EXCEPTION, &[account], ""),
+        KeyRange::PermissionExceptions { account, permission } => {
+            join(tag::PERMISSION_EXCEPTION, &[account, permission], "")
+        }
     }
 }
 
@@ -148,6 +209,34 @@ impl Reader<'_> {
         let (number, rest) = self.rest.split_first_chunk().ok_or_else(|| self.bad("a number was expected"))?;
         self.rest = rest;
         Ok(Number(u64::from_be_bytes(*number)))
+    }
+
+    fn path(&mut self) -> Result<ResourcePath, StoreError> {
+        let text = std::str::from_utf8(self.rest).map_err(|_| self.bad("a path was expected"))?;
+        let path = ResourcePath::new(&text.replace(SLASH, "/")).map_err(|error| self.bad(&error.to_string()))?;
+        // A slash itself would be a second way to write the same path.
+        if text.contains('/') {
+            return Err(self.bad("a path was expected"));
+        }
+        self.rest = &[];
+        Ok(path)
+    }
+
+    fn holder(&mut self) -> Result<Holder, StoreError> {
+        match self.number()? {
+            Number(0) => Ok(Holder::User(self.number()?)),
+            Number(1) => Ok(Holder::Team(self.number()?)),
+            Number(2) => Ok(Holder::ServiceAccount(self.number()?)),
+            _ => Err(self.bad("a kind of holder was expected")),
+        }
+    }
+
+    fn facet(&mut self) -> Result<FacetNumber, StoreError> {
+        match (self.number()?, self.number()?) {
+            (Number(0), Number(0)) => Ok(FacetNumber::Feature),
+            (Number(1), number) => Ok(FacetNumber::Type(number)),
+            _ => Err(self.bad("a facet was expected")),
+        }
     }
 
     fn id<T>(&mut self, parse: fn(&str) -> Result<T, InvalidId>) -> Result<T, StoreError> {
@@ -186,17 +275,9 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, StoreError> {
         tag::MEMBER => Key::Member { account: r.number()?, team: r.number()?, user: r.number()? },
         tag::BINDING => Key::Binding { account: r.number()?, binding: r.number()? },
         tag::HOLDER_BINDING => Key::HolderBinding { account: r.number()?, holder: r.number()?, binding: r.number()? },
-        tag::ROLE_BINDING => Key::RoleBinding {
-            account: r.number()?,
-            role: r.number()?,
-            holder: match r.number()? {
-                Number(0) => Holder::User(r.number()?),
-                Number(1) => Holder::Team(r.number()?),
-                Number(2) => Holder::ServiceAccount(r.number()?),
-                _ => return Err(r.bad("a kind of holder was expected")),
-            },
-            binding: r.number()?,
-        },
+        tag::ROLE_BINDING => {
+            Key::RoleBinding { account: r.number()?, role: r.number()?, holder: r.holder()?, binding: r.number()? }
+        }
         tag::ROLE_HOLDERS => Key::RoleHolders { account: r.number()?, role: r.number()? },
         tag::TEAM_SIZE => Key::TeamSize { account: r.number()?, team: r.number()? },
         tag::SERVICE_ACCOUNT => Key::ServiceAccount { account: r.number()?, service_account: r.number()? },
@@ -208,6 +289,23 @@ pub(super) fn decode_key(bytes: &[u8]) -> Result<Key, StoreError> {
         }
         tag::ERASURE => Key::Erasure { account: r.number()?, user: r.number()? },
         tag::RETIRED => Key::Retired(r.number()?),
+        tag::RESOURCE => Key::Resource { account: r.number()?, resource: r.number()? },
+        tag::RESOURCE_NAME => Key::ResourceName { account: r.number()?, path: r.path()? },
+        tag::RESOURCE_BINDING => {
+            Key::ResourceBinding { account: r.number()?, resource: r.number()?, binding: r.number()? }
+        }
+        tag::ACCESS => Key::Access { account: r.number()?, holder: r.number()?, facet: r.facet()? },
+        tag::RESOURCE_ACCESS => {
+            Key::ResourceAccess { account: r.number()?, resource: r.number()?, holder: r.holder()? }
+        }
+        tag::POLICY => Key::Policy { account: r.number()?, policy: r.number()? },
+        tag::POLICY_NAME => Key::PolicyName { account: r.number()?, id: r.id(PolicyId::new)? },
+        tag::POLICY_ROLE => Key::PolicyRole { account: r.number()?, policy: r.number()?, role: r.number()? },
+        tag::ROLE_CHILD => Key::RoleChild { account: r.number()?, parent: r.number()?, child: r.number()? },
+        tag::EXCEPTION => Key::Exception { account: r.number()?, user: r.number()?, permission: r.number()? },
+        tag::PERMISSION_EXCEPTION => {
+            Key::PermissionException { account: r.number()?, permission: r.number()?, user: r.number()? }
+        }
         _ => return Err(reader.bad("the first byte is no kind of key")),
     };
     if reader.rest.is_empty() { Ok(key) } else { Err(reader.bad("bytes are left over")) }
@@ -276,6 +374,20 @@ mod tests {
             },
             Key::Erasure { account, user: x },
             Key::Retired(x),
+            Key::Resource { account, resource: x },
+            Key::ResourceName { account, path: ResourcePath::new(&format!("a/{id}")).unwrap() },
+            Key::ResourceName { account, path: ResourcePath::new(&format!("a/{id}/b/{id}")).unwrap() },
+            Key::ResourceBinding { account, resource: x, binding: y },
+            Key::Access { account, holder: x, facet: FacetNumber::Feature },
+            Key::Access { account, holder: x, facet: FacetNumber::Type(y) },
+            Key::ResourceAccess { account, resource: x, holder: Holder::User(y) },
+            Key::ResourceAccess { account, resource: x, holder: Holder::Team(y) },
+            Key::Policy { account, policy: x },
+            Key::PolicyName { account, id: PolicyId::new(id).unwrap() },
+            Key::PolicyRole { account, policy: x, role: y },
+            Key::RoleChild { account, parent: x, child: y },
+            Key::Exception { account, user: x, permission: y },
+            Key::PermissionException { account, permission: x, user: y },
         ]
     }
 
@@ -362,6 +474,40 @@ mod tests {
         same(KeyRange::RequestExpiries, &|k| matches!(k, Key::RequestExpiry { .. }));
         same(KeyRange::Erasures, &|k| matches!(k, Key::Erasure { .. }));
         same(KeyRange::Retired, &|k| matches!(k, Key::Retired(_)));
+        same(KeyRange::Resources(account), &|k| of(k) && matches!(k, Key::Resource { .. }));
+        same(KeyRange::ResourceNames(account), &|k| of(k) && matches!(k, Key::ResourceName { .. }));
+        same(KeyRange::AccountResourceBindings(account), &|k| of(k) && matches!(k, Key::ResourceBinding { .. }));
+        same(KeyRange::ResourceBindings { account, resource: one }, &|k| {
+            of(k) && matches!(k, Key::ResourceBinding { resource, .. } if *resource == one)
+        });
+        same(KeyRange::AccountAccess(account), &|k| of(k) && matches!(k, Key::Access { .. }));
+        same(KeyRange::Access { account, holder: one }, &|k| {
+            of(k) && matches!(k, Key::Access { holder, .. } if *holder == one)
+        });
+        same(KeyRange::AccountResourceAccess(account), &|k| of(k) && matches!(k, Key::ResourceAccess { .. }));
+        same(KeyRange::ResourceAccess { account, resource: one }, &|k| {
+            of(k) && matches!(k, Key::ResourceAccess { resource, .. } if *resource == one)
+        });
+        same(KeyRange::Policies(account), &|k| of(k) && matches!(k, Key::Policy { .. }));
+        same(KeyRange::PolicyNames(account), &|k| of(k) && matches!(k, Key::PolicyName { .. }));
+        same(KeyRange::AccountPolicyRoles(account), &|k| of(k) && matches!(k, Key::PolicyRole { .. }));
+        same(KeyRange::PolicyRoles { account, policy: one }, &|k| {
+            of(k) && matches!(k, Key::PolicyRole { policy, .. } if *policy == one)
+        });
+        same(KeyRange::AccountRoleChildren(account), &|k| of(k) && matches!(k, Key::RoleChild { .. }));
+        same(KeyRange::RoleChildren { account, parent: one }, &|k| {
+            of(k) && matches!(k, Key::RoleChild { parent, .. } if *parent == one)
+        });
+        same(KeyRange::AccountExceptions(account), &|k| of(k) && matches!(k, Key::Exception { .. }));
+        same(KeyRange::Exceptions { account, user: one }, &|k| {
+            of(k) && matches!(k, Key::Exception { user, .. } if *user == one)
+        });
+        same(KeyRange::AccountPermissionExceptions(account), &|k| {
+            of(k) && matches!(k, Key::PermissionException { .. })
+        });
+        same(KeyRange::PermissionExceptions { account, permission: one }, &|k| {
+            of(k) && matches!(k, Key::PermissionException { permission, .. } if *permission == one)
+        });
     }
 
     #[test]

@@ -8,10 +8,11 @@ use prost::Message as _;
 
 use super::{StoreError, catalog_codec, key_codec, proto};
 use crate::model::{
-    AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord, Holder, InvalidId,
-    Key, Kind, Number, ProfileRecord, Record, RecordChange, RequestRecord, RetiredRecord, Revision, RoleHoldersRecord,
-    RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, TeamId, TeamRecord,
-    Timestamp, UserId, UserRecord, UserState,
+    AccessRecord, AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord,
+    ExceptionRecord, FacetNumber, HeldRecord, Holder, InvalidId, Key, Kind, Number, PolicyId, PolicyRecord,
+    ProfileRecord, Record, RecordChange, RequestRecord, ResourcePath, ResourceRecord, RetiredRecord, Revision,
+    RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped,
+    TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
 /// How a damaged record is reported.
@@ -53,7 +54,12 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             created_ms: account.created.0,
             updated_ms: account.updated.0,
         }),
-        Record::Counts(counts) => Value::Counts(proto::Counts { teams: counts.teams, roles: counts.roles }),
+        Record::Counts(counts) => Value::Counts(proto::Counts {
+            teams: counts.teams,
+            roles: counts.roles,
+            policies: counts.policies,
+            resources: counts.resources,
+        }),
         Record::User(user) => Value::User(proto::User {
             id: user.id.as_str().to_owned(),
             state: match user.state {
@@ -83,6 +89,9 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
             description: role.description.clone(),
             permissions: numbers(&role.permissions),
             left_out_api_scopes: role.left_out_api_scopes.iter().map(ToString::to_string).collect(),
+            policies: numbers(&role.policies),
+            parents: numbers(&role.parents),
+            covers: role.covers.iter().map(|facet| facet_to_proto(*facet)).collect(),
             created_ms: role.created.0,
             updated_ms: role.updated.0,
         }),
@@ -93,7 +102,35 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
                 Holder::ServiceAccount(number) => proto::binding::Holder::ServiceAccount(number.0),
             }),
             role: binding.role.0,
+            resource: binding.resource.map(|number| number.0),
+            expires_ms: binding.expires.map(|time| time.0),
             created_ms: binding.created.0,
+        }),
+        Record::Held(held) => Value::Held(proto::Held {
+            role: held.role.0,
+            resource: held.resource.map(|number| number.0),
+            expires_ms: held.expires.map(|time| time.0),
+        }),
+        Record::Resource(resource) => Value::Resource(proto::Resource {
+            path: resource.path.as_str().to_owned(),
+            resource_type: resource.resource_type.0,
+            display_name: resource.display_name.clone(),
+            created_ms: resource.created.0,
+            updated_ms: resource.updated.0,
+        }),
+        Record::Policy(policy) => Value::Policy(proto::Policy {
+            id: policy.id.as_str().to_owned(),
+            display_name: policy.display_name.clone(),
+            description: policy.description.clone(),
+            statements: policy.statements.iter().map(catalog_codec::statement_to_proto).collect(),
+            created_ms: policy.created.0,
+            updated_ms: policy.updated.0,
+        }),
+        Record::Access(access) => Value::Access(proto::Access { all: access.all, values: numbers(&access.values) }),
+        Record::Exception(exception) => Value::Exception(proto::Exception {
+            reason: exception.reason.clone(),
+            expires_ms: exception.expires.map(|time| time.0),
+            created_ms: exception.created.0,
         }),
         Record::ServiceAccount(account) => Value::ServiceAccount(proto::ServiceAccount {
             id: account.id.as_str().to_owned(),
@@ -129,6 +166,8 @@ pub(super) fn encode_record(record: &Record) -> Vec<u8> {
                 Kind::Team => proto::Kind::Team,
                 Kind::Role => proto::Kind::Role,
                 Kind::Binding => proto::Kind::Binding,
+                Kind::Policy => proto::Kind::Policy,
+                Kind::Resource => proto::Kind::Resource,
             }
             .into(),
             account: retired.account.map(|number| number.0),
@@ -159,7 +198,12 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
             created: Timestamp(account.created_ms),
             updated: Timestamp(account.updated_ms),
         }),
-        Value::Counts(counts) => Record::Counts(CountsRecord { teams: counts.teams, roles: counts.roles }),
+        Value::Counts(counts) => Record::Counts(CountsRecord {
+            teams: counts.teams,
+            roles: counts.roles,
+            policies: counts.policies,
+            resources: counts.resources,
+        }),
         Value::User(user) => Record::User(UserRecord {
             state: match user.state() {
                 proto::UserState::Invited => UserState::Invited,
@@ -196,6 +240,15 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
                 }
                 scopes
             },
+            policies: ascending(role.policies)?,
+            parents: ascending(role.parents)?,
+            covers: {
+                let covers = role.covers.into_iter().map(facet_from_proto).collect::<Result<Vec<_>, _>>()?;
+                if !covers.is_sorted_by(|low, high| low < high) {
+                    return Err(damaged("a list of facets was expected to ascend"));
+                }
+                covers
+            },
             created: Timestamp(role.created_ms),
             updated: Timestamp(role.updated_ms),
         }),
@@ -207,7 +260,35 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
                 None => return Err(damaged("a binding's holder is missing or unknown")),
             },
             role: Number(binding.role),
+            resource: binding.resource.map(Number),
+            expires: binding.expires_ms.map(Timestamp),
             created: Timestamp(binding.created_ms),
+        }),
+        Value::Held(held) => Record::Held(HeldRecord {
+            role: Number(held.role),
+            resource: held.resource.map(Number),
+            expires: held.expires_ms.map(Timestamp),
+        }),
+        Value::Resource(resource) => Record::Resource(ResourceRecord {
+            path: id(&resource.path, ResourcePath::new)?,
+            resource_type: Number(resource.resource_type),
+            display_name: resource.display_name,
+            created: Timestamp(resource.created_ms),
+            updated: Timestamp(resource.updated_ms),
+        }),
+        Value::Policy(policy) => Record::Policy(PolicyRecord {
+            id: id(&policy.id, PolicyId::new)?,
+            display_name: policy.display_name,
+            description: policy.description,
+            statements: catalog_codec::statements_from_proto(policy.statements)?,
+            created: Timestamp(policy.created_ms),
+            updated: Timestamp(policy.updated_ms),
+        }),
+        Value::Access(access) => Record::Access(AccessRecord { all: access.all, values: ascending(access.values)? }),
+        Value::Exception(exception) => Record::Exception(ExceptionRecord {
+            reason: exception.reason,
+            expires: exception.expires_ms.map(Timestamp),
+            created: Timestamp(exception.created_ms),
         }),
         Value::ServiceAccount(account) => Record::ServiceAccount(ServiceAccountRecord {
             state: match account.state() {
@@ -248,11 +329,32 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, StoreError> {
                 proto::Kind::Team => Kind::Team,
                 proto::Kind::Role => Kind::Role,
                 proto::Kind::Binding => Kind::Binding,
+                proto::Kind::Policy => Kind::Policy,
+                proto::Kind::Resource => Kind::Resource,
                 proto::Kind::Unspecified => return Err(damaged("a retired thing's kind is missing or unknown")),
             },
             account: retired.account.map(Number),
         }),
     })
+}
+
+fn facet_to_proto(facet: FacetNumber) -> proto::FacetNumber {
+    use proto::facet_number::Facet;
+    proto::FacetNumber {
+        facet: Some(match facet {
+            FacetNumber::Feature => Facet::Feature(proto::Present {}),
+            FacetNumber::Type(number) => Facet::ResourceType(number.0),
+        }),
+    }
+}
+
+fn facet_from_proto(facet: proto::FacetNumber) -> Result<FacetNumber, StoreError> {
+    use proto::facet_number::Facet;
+    match facet.facet {
+        Some(Facet::Feature(proto::Present {})) => Ok(FacetNumber::Feature),
+        Some(Facet::ResourceType(number)) => Ok(FacetNumber::Type(Number(number))),
+        None => Err(damaged("a facet is missing or unknown")),
+    }
 }
 
 /// A change for the journal: what is hashed, and what is personal. `salt` gives 16 random bytes for each personal
