@@ -84,7 +84,22 @@ impl AuthorizationService for Api {
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
             next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(listed.revision),
+            access_lists: Vec::new(),
         }))
+    }
+
+    async fn list_subjects(
+        &self,
+        _request: Request<proto::ListSubjectsRequest>,
+    ) -> Result<Response<proto::ListSubjectsResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Request<proto::ListResourcesRequest>,
+    ) -> Result<Response<proto::ListResourcesResponse>, Status> {
+        Err(Status::unimplemented("not yet"))
     }
 
     async fn list_api_scopes(
@@ -238,8 +253,10 @@ fn effective_permission(account: &AccountId, listed: ListedPermission) -> proto:
                 role: convert::role_name(&path.role),
                 team: path.team.map(|team| format!("accounts/{account}/teams/{team}")).unwrap_or_default(),
                 role_binding: format!("accounts/{account}/roleBindings/{}", path.binding.0),
+                ..Default::default()
             })
             .collect(),
         deprecated: listed.deprecated,
+        ..Default::default()
     }
 }

@@ -154,6 +154,7 @@ pub(super) fn role(tokens: &Tokens, view: RoleView) -> proto::Role {
         api_scope_count: small_count(view.api_scopes.len()),
         holder_counts: view.holder_counts.map(holder_counts),
         etag: tokens.write_etag(view.etag),
+        ..Default::default()
     }
 }
 
@@ -201,6 +202,7 @@ pub(super) fn role_holder(account: &AccountId, view: RoleHolderView) -> proto::R
             last_sign_in_time: last_sign_in.map(time),
             role_binding: binding,
             teams,
+            role_bindings: Vec::new(),
         },
         RoleHolderName::ServiceAccount(id, display_name) => proto::RoleHolder {
             name: format!("accounts/{account}/serviceAccounts/{id}"),
@@ -223,6 +225,8 @@ pub(super) fn binding(tokens: &Tokens, account: &AccountId, view: &BindingView) 
         role: role_name(&view.role),
         create_time: Some(time(view.created)),
         etag: tokens.write_etag(view.etag),
+        resource: String::new(),
+        expire_time: None,
     }
 }
 
@@ -318,6 +322,7 @@ pub(super) fn catalog(tokens: &Tokens, view: &CatalogView) -> proto::Catalog {
                     internal: each.internal,
                     deprecated: each.deprecated,
                     all_api_scopes: texts(all_api_scopes),
+                    ..Default::default()
                 }
             })
             .collect(),

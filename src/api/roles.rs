@@ -149,6 +149,7 @@ impl RoleService for Api {
                     team_count: convert::count(direct.teams),
                     ..proto::RoleHolderCounts::default()
                 }),
+                removed: Vec::new(),
             })
             .await?;
         // Who held it through teams can be very many: they are counted afterwards, as they stood just before, and not on
@@ -182,6 +183,7 @@ impl RoleService for Api {
         self.respond(write, manners, move |view, consistency_token| DuplicateRoleResponse {
             role: Some(convert::role(&tokens, view)),
             consistency_token,
+            omitted_parts: Vec::new(),
         })
         .await
     }

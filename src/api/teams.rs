@@ -111,6 +111,7 @@ impl TeamService for Api {
         self.respond(write, manners, |members, consistency_token| DeleteTeamResponse {
             consistency_token,
             member_count: convert::count(members),
+            removed: Vec::new(),
         })
         .await
     }

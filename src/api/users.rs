@@ -75,8 +75,13 @@ impl UserService for Api {
         let mut fields = Fields::default();
         let manners = fields.manners(&request, request.validate_only, &request.request_id);
         let account = fields.account("parent", &request.parent);
-        let given =
-            proto::NewUser { user_id: request.user_id, user: request.user, roles: request.roles, teams: request.teams };
+        let given = proto::NewUser {
+            user_id: request.user_id,
+            user: request.user,
+            roles: request.roles,
+            teams: request.teams,
+            access_lists: request.access_lists,
+        };
         let new = new_user(&mut fields, "", given);
         let (account, new) = fields.done(account.zip(new))?;
         let (tokens, write) = (self.tokens, service::create_users("CreateUser", account.clone(), vec![new]));
@@ -181,7 +186,11 @@ impl UserService for Api {
         let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let (account, id) = fields.done(name)?;
         let write = service::delete_user(account, id, request.erase_personal_fields, etag);
-        self.respond(write, manners, |(), consistency_token| DeleteUserResponse { consistency_token }).await
+        self.respond(write, manners, |(), consistency_token| DeleteUserResponse {
+            consistency_token,
+            removed: Vec::new(),
+        })
+        .await
     }
 
     async fn list_user_teams(
@@ -264,6 +273,7 @@ impl UserService for Api {
             display_name: held.display_name,
             direct: held.direct,
             teams: held.teams.iter().map(|team| convert::team_name(&account, team)).collect(),
+            role_bindings: Vec::new(),
         });
         Ok(Response::new(ListUserRolesResponse {
             roles: roles.collect(),

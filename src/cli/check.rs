@@ -98,6 +98,18 @@ pub fn explain(reason: i32) -> &'static str {
         Ok(DecisionReason::ApiScopeLeftOut) => {
             "it has a permission that provides the API scope, but every role that gives it leaves the API scope out"
         }
+        Ok(DecisionReason::GrantExpired) => "what granted the permission has expired",
+        Ok(DecisionReason::ResourceNotCovered) => "it has the permission, but not on this resource",
+        Ok(DecisionReason::ResourceRequired) => {
+            "it has the permission on some resources or facet values alone, and the question names none"
+        }
+        Ok(DecisionReason::FacetNotGranted) => {
+            "it has the permission, but its access list does not contain what the question is about"
+        }
+        Ok(DecisionReason::ConditionFailed) => {
+            "it has the permission under a condition, which does not hold or lacks an attribute"
+        }
+        Ok(DecisionReason::DeniedByPolicy) => "it has the permission, and a deny statement takes it away",
         Ok(DecisionReason::Unspecified) => "the server gave no reason",
         Err(_) => "the server gave a reason that this version does not know",
     }

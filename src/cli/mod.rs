@@ -163,7 +163,7 @@ impl Command {
                 subject: user_name(&subject),
                 permission: permission.unwrap_or_default(),
                 api_scope: api_scope.unwrap_or_default(),
-                consistency: None,
+                ..CheckRequest::default()
             }),
             Self::Permissions { subject, within } => {
                 Task::Permissions { account: within.read(reader)?, subject: user_name(&subject) }

@@ -329,8 +329,13 @@ impl Delete {
             .carefully(
                 &self.risky,
                 async |client, Mode { validate_only, request_id }| {
-                    let request =
-                        DeleteRoleRequest { name: name.clone(), etag: String::new(), validate_only, request_id };
+                    let request = DeleteRoleRequest {
+                        name: name.clone(),
+                        etag: String::new(),
+                        force: true,
+                        validate_only,
+                        request_id,
+                    };
                     client.answer(client.roles().delete_role(client.request(request))).await
                 },
                 |trial| {

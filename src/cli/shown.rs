@@ -40,6 +40,7 @@ names! {
     user_state: proto::user::State,
     service_account_state: proto::service_account::State,
     action_name: proto::applied_change::Action,
+    effect_name: proto::policy_statement::Effect,
 }
 
 fn part_names(parts: &[i32]) -> Vec<String> {
@@ -72,23 +73,25 @@ shown! {
     Role {
         name, display_name, description, kind as role_kind, permissions, create_time as time, update_time as time,
         left_out_api_scopes, api_scopes, permission_count, api_scope_count, holder_counts as one, etag,
+        access_policies, parents, covered_facets, always_held, max_holders, mutually_exclusive_roles,
     }
     RoleHolderCounts { user_count, direct_user_count, inherited_user_count, service_account_count, team_count }
     RoleSection { section, display_name, description, permission_count, contained_count, permissions as each }
     RolePermission { permission, description, contained, api_scopes, deprecated, feature }
-    RoleHolder { name, display_name, username, email, last_sign_in_time as time, role_binding, teams }
+    RoleHolder { name, display_name, username, email, last_sign_in_time as time, role_binding, teams, role_bindings as each }
     CreateRoleResponse { role as one, consistency_token }
     UpdateRoleResponse { role as one, consistency_token }
-    DuplicateRoleResponse { role as one, consistency_token }
+    DuplicateRoleResponse { role as one, consistency_token, omitted_parts }
     ImportRolePermissionsResponse { role as one, added_permissions, consistency_token }
-    DeleteRoleResponse { consistency_token, holder_counts as one }
-    RoleBinding { name, holder, role, create_time as time, etag }
+    DeleteRoleResponse { consistency_token, holder_counts as one, removed as each }
+    Use { kind, count, names }
+    RoleBinding { name, holder, role, create_time as time, etag, resource, expire_time as time }
     BatchCreateRoleBindingsResponse { role_bindings as each, consistency_token }
 
     Team { name, display_name, description, create_time as time, update_time as time, member_count, etag }
     CreateTeamResponse { team as one, consistency_token }
     UpdateTeamResponse { team as one, consistency_token }
-    DeleteTeamResponse { consistency_token, member_count }
+    DeleteTeamResponse { consistency_token, member_count, removed as each }
     AddTeamMembersResponse { consistency_token }
     RemoveTeamMembersResponse { consistency_token }
     ReplaceTeamMembersResponse { added_count, removed_count, consistency_token }
@@ -97,10 +100,10 @@ shown! {
         name, display_name, username, email, state as user_state, create_time as time, update_time as time,
         last_sign_in_time as time, etag,
     }
-    UserRole { role, display_name, direct, teams }
+    UserRole { role, display_name, direct, teams, role_bindings as each }
     CreateUserResponse { user as one, consistency_token }
     UpdateUserResponse { user as one, consistency_token }
-    DeleteUserResponse { consistency_token }
+    DeleteUserResponse { consistency_token, removed as each }
     EraseUserPersonalFieldsResponse { user as one, consistency_token }
     RecordUserSignInResponse { last_sign_in_time as time, consistency_token }
     ListUserTeamsResponse { teams, consistency_token }
@@ -117,12 +120,21 @@ shown! {
 
     Catalog {
         name, display_name, description, features as each, sections as each, api_scopes as each, permissions as each,
-        custom_role_parts as part_names, etag,
+        custom_role_parts as part_names, etag, resource_types as each, access_policies as each, must_hold_role,
+        mutually_exclusive as each,
     }
+    ResourceType { id, plural, display_name, description, parent }
+    RolePair { role, other_role }
+    AccessPolicy {
+        name, display_name, description, statements as each, create_time as time, update_time as time, etag,
+    }
+    PolicyStatement { effect as effect_name, permissions, resources, condition }
     Feature { id, display_name, description }
     Section { id, display_name, description }
     ApiScope { id, description, includes }
-    PermissionDefinition { id, description, section, feature, api_scopes, internal, deprecated, all_api_scopes }
+    PermissionDefinition {
+        id, description, section, feature, api_scopes, internal, deprecated, all_api_scopes, resource_type, facets, condition,
+    }
     GetCatalogResponse { catalog as one, consistency_token }
     DeleteCatalogResponse { consistency_token }
     AppliedChange { action as action_name, subject, detail }
@@ -141,7 +153,7 @@ mod tests {
     fn every_field_is_there_even_if_it_is_empty() {
         let json = serde_json::to_value(Shown(&proto::Role::default())).unwrap();
         let json = json.as_object().unwrap();
-        assert_eq!(json.len(), 13);
+        assert_eq!(json.len(), 19);
         assert_eq!(json["kind"], "KIND_UNSPECIFIED");
         assert_eq!(json["permissions"], serde_json::json!([]));
         assert!(json["create_time"].is_null() && json["holder_counts"].is_null());
@@ -152,6 +164,6 @@ mod tests {
         let user = proto::User { state: 99, ..proto::User::default() };
         assert_eq!(serde_json::to_value(Shown(&user)).unwrap()["state"], "99");
         let yaml = serde_saphyr::to_string(&Shown(&proto::UserRole::default())).unwrap();
-        assert_eq!(yaml, "role: \"\"\ndisplay_name: \"\"\ndirect: false\nteams: []\n");
+        assert_eq!(yaml, "role: \"\"\ndisplay_name: \"\"\ndirect: false\nteams: []\nrole_bindings: []\n");
     }
 }

@@ -206,6 +206,7 @@ impl Create {
             team: Some(Team { display_name: self.name, description: self.description, ..Team::default() }),
             roles,
             members,
+            access_lists: Vec::new(),
             validate_only,
             request_id,
         };
@@ -241,7 +242,13 @@ async fn delete(session: &mut Session<'_>, name: String, risky: &RiskyArgs) -> R
         .carefully(
             risky,
             async |client, Mode { validate_only, request_id }| {
-                let request = DeleteTeamRequest { name: name.clone(), etag: String::new(), validate_only, request_id };
+                let request = DeleteTeamRequest {
+                    name: name.clone(),
+                    etag: String::new(),
+                    force: true,
+                    validate_only,
+                    request_id,
+                };
                 client.answer(client.teams().delete_team(client.request(request))).await
             },
             |trial| {

@@ -169,6 +169,7 @@ impl Create {
             }),
             roles,
             teams,
+            access_lists: Vec::new(),
             validate_only,
             request_id,
         };
@@ -242,7 +243,8 @@ impl Delete {
                 &self.risky,
                 async |client, Mode { validate_only, request_id }| {
                     let (name, etag) = (name.clone(), String::new());
-                    let request = DeleteUserRequest { name, erase_personal_fields, etag, validate_only, request_id };
+                    let request =
+                        DeleteUserRequest { name, erase_personal_fields, etag, force: true, validate_only, request_id };
                     client.answer(client.users().delete_user(client.request(request))).await
                 },
                 |_| vec![format!("{user} would be deleted for good, with {roles} and {teams}{erased}")],

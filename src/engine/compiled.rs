@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use super::{ApiScopeSet, PermissionSet, RoleFacts, RoleOrigin};
 use crate::model::{
-    ApiScopeId, ApiScopeIndex, Catalog, FeatureIndex, Number, PermissionDefinition, PermissionId, PermissionIndex,
-    RoleId, RoleRecord,
+    ApiScopeId, ApiScopeIndex, Catalog, Facet, FacetNumber, FeatureIndex, Index, Number, PermissionDefinition,
+    PermissionId, PermissionIndex, PolicyIndex, ResourceTypeIndex, RoleId, RoleRecord, pairs,
 };
 use std::sync::Arc;
+
+/// The name of the facet of features.
+pub const FEATURE_FACET: &str = "feature";
 
 /// A catalog made ready for decisions. Made once for each version of a catalog and shared by all its accounts.
 /// Size: linear in the catalog, and one bit for each role and permission.
@@ -130,6 +133,85 @@ impl CompiledCatalog {
     pub fn feature_number(&self, id: &str) -> Option<Number> {
         let position = self.catalog.definition.features.iter().position(|feature| feature.id.as_str() == id)?;
         self.catalog.feature_numbers.get(position).copied()
+    }
+
+    /// The number of a managed policy. Cost: linear in the policies.
+    #[must_use]
+    pub fn policy_number(&self, id: &str) -> Option<Number> {
+        let position = self.catalog.definition.policies.iter().position(|policy| policy.id.as_str() == id)?;
+        self.catalog.policy_numbers.get(position).copied()
+    }
+
+    /// The managed policy of a number; none if the catalog has it no more. Cost: linear in the policies.
+    #[must_use]
+    pub fn policy_of_number(&self, number: Number) -> Option<PolicyIndex> {
+        self.catalog.policy_numbers.iter().position(|each| *each == number).map(Index::at)
+    }
+
+    /// Finds a resource type by its id. Cost: linear in the types.
+    #[must_use]
+    pub fn resource_type(&self, id: &str) -> Option<ResourceTypeIndex> {
+        self.catalog.definition.resource_types.iter().position(|each| each.id.as_str() == id).map(Index::at)
+    }
+
+    /// The number of a resource type.
+    #[must_use]
+    pub fn number_of_resource_type(&self, resource_type: ResourceTypeIndex) -> Option<Number> {
+        self.catalog.resource_type_numbers.get(resource_type.position()).copied()
+    }
+
+    /// The resource type of a number; none if the catalog has it no more. Cost: linear in the types.
+    #[must_use]
+    pub fn resource_type_of_number(&self, number: Number) -> Option<ResourceTypeIndex> {
+        self.catalog.resource_type_numbers.iter().position(|each| *each == number).map(Index::at)
+    }
+
+    /// The type that a path ends at, if its words are those of the catalog's types, each right below the one before.
+    /// Cost: linear in the path, and in the types for each of its words.
+    #[must_use]
+    pub fn type_of_path(&self, path: &str) -> Option<ResourceTypeIndex> {
+        let types = &self.catalog.definition.resource_types;
+        let mut reached = None;
+        for (plural, _) in pairs(path) {
+            let below = types.iter().position(|each| each.plural.as_str() == plural && each.parent == reached)?;
+            reached = Some(Index::at(below));
+        }
+        reached
+    }
+
+    /// The facet of a name: `feature`, or a resource type's id.
+    #[must_use]
+    pub fn facet(&self, name: &str) -> Option<Facet> {
+        if name == FEATURE_FACET { Some(Facet::Feature) } else { self.resource_type(name).map(Facet::Type) }
+    }
+
+    /// The name of a facet: `feature`, or a resource type's id.
+    #[must_use]
+    pub fn facet_name(&self, facet: Facet) -> &str {
+        match facet {
+            Facet::Feature => FEATURE_FACET,
+            Facet::Type(index) => {
+                self.catalog.definition.resource_types.get(index.position()).map_or("", |each| each.id.as_str())
+            }
+        }
+    }
+
+    /// A facet by its number, which stays with it from one version of the catalog to the next.
+    #[must_use]
+    pub fn number_of_facet(&self, facet: Facet) -> Option<FacetNumber> {
+        match facet {
+            Facet::Feature => Some(FacetNumber::Feature),
+            Facet::Type(index) => self.number_of_resource_type(index).map(FacetNumber::Type),
+        }
+    }
+
+    /// The facet of a number; none if the catalog has it no more.
+    #[must_use]
+    pub fn facet_of_number(&self, facet: FacetNumber) -> Option<Facet> {
+        match facet {
+            FacetNumber::Feature => Some(Facet::Feature),
+            FacetNumber::Type(number) => self.resource_type_of_number(number).map(Facet::Type),
+        }
     }
 
     /// A managed or internal role by its id.

@@ -9,7 +9,7 @@ mod decide;
 mod effective;
 mod index_set;
 
-pub use compiled::CompiledCatalog;
+pub use compiled::{CompiledCatalog, FEATURE_FACET};
 pub use decide::{Asked, Decision, Reason, decide, effective_permissions};
 pub use effective::{EffectiveSet, HeldRole, RoleFacts, RoleOrigin, Standing, Subject};
 pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};

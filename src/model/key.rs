@@ -446,7 +446,6 @@ impl Key {
             Self::HolderBinding { holder, .. } | Self::Access { holder, .. } => Some(Dependency::Thing(*holder)),
             Self::Exception { user, .. } => Some(Dependency::Thing(*user)),
             Self::Policy { policy, .. } => Some(Dependency::Thing(*policy)),
-            Self::Resource { resource, .. } => Some(Dependency::Thing(*resource)),
             Self::CatalogName(_)
             | Self::CatalogAccount { .. }
             | Self::Counts { .. }
@@ -463,6 +462,8 @@ impl Key {
             | Self::RequestExpiry { .. }
             | Self::Erasure { .. }
             | Self::Retired(_)
+            // A resource's path is for good, and deleting one rewrites in the same change whatever names it.
+            | Self::Resource { .. }
             | Self::ResourceName { .. }
             | Self::ResourceBinding { .. }
             | Self::ResourceAccess { .. }

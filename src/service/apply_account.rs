@@ -557,7 +557,9 @@ impl Application<'_, '_> {
             wanted.iter().filter_map(|role| Some((role.value.to_string(), role_number(&role.value)?))).collect();
         let mut held: BTreeMap<String, Number> = BTreeMap::new();
         if !is_new {
-            for (binding, role) in facts::bindings_of(self.plan, account, holder.number())? {
+            for facts::HeldBinding { binding: binding, role, .. } in
+                facts::bindings_of(self.plan, account, holder.number())?
+            {
                 let Some((facts, _)) = facts::role_of_number(self.plan, account, catalog, role, &mut |_| {})? else {
                     continue;
                 };

@@ -246,7 +246,9 @@ pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleN
             wanted.insert(facts::find_role(plan, &found, catalog, &name, false)?, name);
         }
         let mut replaced = ReplacedRoles::default();
-        for (binding, role) in facts::bindings_of(plan, found.number, holder.number())? {
+        for facts::HeldBinding { binding: binding, role, .. } in
+            facts::bindings_of(plan, found.number, holder.number())?
+        {
             let Some((facts, _)) = facts::role_of_number(plan, found.number, catalog, role, &mut |_| {})? else {
                 continue;
             };
@@ -291,8 +293,8 @@ fn give_role(
     role: Number,
 ) -> Result<Given, ServiceError> {
     let held = facts::bindings_of(plan, account, holder.number())?;
-    if let Some((binding, _)) = held.iter().find(|(_, of)| *of == role) {
-        return Ok(Given::Held(*binding));
+    if let Some(same) = held.iter().find(|held| held.role == role) {
+        return Ok(Given::Held(same.binding));
     }
     check_role_limit(plan, account, catalog, &held)?;
     insert_binding(plan, account, holder, role).map(Given::New)
@@ -357,15 +359,15 @@ fn check_role_limit(
     view: &dyn View,
     account: Number,
     catalog: &CompiledCatalog,
-    held: &[(Number, Number)],
+    held: &[facts::HeldBinding],
 ) -> Result<(), ServiceError> {
     if held.len() < MAX_TEAMS_OR_ROLES_OF_A_USER {
         return Ok(());
     }
     // Bindings of roles that are gone do not count.
     let mut live = 0;
-    for (_, role) in held {
-        live += usize::from(facts::role_of_number(view, account, catalog, *role, &mut |_| {})?.is_some());
+    for held in held {
+        live += usize::from(facts::role_of_number(view, account, catalog, held.role, &mut |_| {})?.is_some());
     }
     if live < MAX_TEAMS_OR_ROLES_OF_A_USER {
         return Ok(());

@@ -106,8 +106,30 @@ reasons! {
         "The account's catalog has no API scope of that id. A typo is an error, never a denial.";
     FeatureNotFound, "FEATURE_NOT_FOUND", NotFound,
         "The account's catalog has no feature of that id.";
+    ResourceTypeNotFound, "RESOURCE_TYPE_NOT_FOUND", NotFound,
+        "The account's catalog has no resource type of that id, or no facet of that name.";
+    ResourceNotFound, "RESOURCE_NOT_FOUND", NotFound,
+        "The account has no registered resource of that path. Register it first; the resource right above it before it.";
+    PolicyNotFound, "ACCESS_POLICY_NOT_FOUND", NotFound,
+        "Neither the account nor its catalog has that access policy.";
+    ExceptionNotFound, "EXCEPTION_NOT_FOUND", NotFound,
+        "The user has no exception for that permission.";
     AlreadyExists, "ALREADY_EXISTS", AlreadyExists,
         "Something with that id exists, or the role is held already.";
+    InUse, "IN_USE", FailedPrecondition,
+        "It is used: the message says by whom and how often. Set `force` to delete it with what uses it.";
+    LastRole, "LAST_ROLE", FailedPrecondition,
+        "The catalog demands that everybody holds a role, and somebody would be left without one; the message says who. Give          another role first.";
+    AlwaysHeldRole, "ALWAYS_HELD_ROLE", FailedPrecondition,
+        "The catalog demands that somebody holds the role that the message names, and nobody would any more: an active user, on          the whole account, for good, and out of reach of every deny of another role. Give the role to somebody else first.";
+    MutuallyExclusiveRoles, "MUTUALLY_EXCLUSIVE_ROLES", FailedPrecondition,
+        "Somebody would have two roles that nobody may have together, directly, through a team or through a parent role; the          message names them.";
+    TooManyHolders, "TOO_MANY_HOLDERS", FailedPrecondition,
+        "More would hold the role than the catalog allows. Take it from somebody else first.";
+    RoleCycle, "ROLE_CYCLE", FailedPrecondition,
+        "The role would come to be its own parent; the message names the cycle.";
+    RoleTooDeep, "ROLE_TOO_DEEP", FailedPrecondition,
+        "From a role to the last of its parents there would be more steps than there can be.";
     CatalogInUse, "CATALOG_IN_USE", FailedPrecondition,
         "Accounts live under the catalog. Delete them first.";
     CatalogDropsInUse, "CATALOG_DROPS_IN_USE", FailedPrecondition,
@@ -116,7 +138,8 @@ reasons! {
     CatalogFixed, "CATALOG_FIXED", FailedPrecondition,
         "An account stays under the catalog that it was created with.";
     CustomRolesNotOffered, "CUSTOM_ROLES_NOT_OFFERED", FailedPrecondition,
-        "The account's catalog does not offer custom roles that list permissions.";
+        "The account's catalog does not offer custom roles, or not with the part that the message names: permissions, parents, \
+         managed policies, custom policies.";
     RoleNotHeld, "ROLE_NOT_HELD", FailedPrecondition,
         "The user does not hold the role.";
     RoleInherited, "ROLE_INHERITED", FailedPrecondition,

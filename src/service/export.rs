@@ -210,7 +210,7 @@ fn role_names(
     holder: Number,
 ) -> Result<Vec<Located<RoleName>>, ServiceError> {
     let mut names = Vec::new();
-    for (_, role) in facts::bindings_of(view, account, holder)? {
+    for facts::HeldBinding { binding: _, role, .. } in facts::bindings_of(view, account, holder)? {
         if let Some((role, _)) = facts::role_of_number(view, account, catalog, role, &mut |_| {})? {
             names.push(match role.origin {
                 RoleOrigin::Catalog { .. } => RoleName::Managed(role.id.clone()),

@@ -9,8 +9,9 @@ use super::{
 use crate::{
     engine::{CompiledCatalog, HeldRole, RoleFacts},
     model::{
-        AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, Holder, Key, KeyRange, Number,
-        ProfileRecord, Record, Revision, RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord,
+        AccessRecord, AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, ExceptionRecord,
+        HeldRecord, Holder, Key, KeyRange, Number, PolicyId, PolicyRecord, ProfileRecord, Record, ResourcePath,
+        ResourceRecord, Revision, RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord,
         Stamped, TeamId, TeamRecord, Timestamp, UserId, UserRecord,
     },
     store::{StoreError, View},
@@ -63,6 +64,28 @@ typed!(get_count, Count, u64);
 typed!(get_time, Time, Timestamp);
 typed!(get_binding, Binding, BindingRecord);
 typed!(get_name, Name, Number);
+typed!(get_resource, Resource, ResourceRecord);
+typed!(get_policy, Policy, PolicyRecord);
+typed!(get_access, Access, AccessRecord);
+typed!(get_exception, Exception, ExceptionRecord);
+
+/// An access policy as a caller names it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyName {
+    /// `catalogs/{catalog}/accessPolicies/{access_policy}`.
+    Catalog(CatalogId, PolicyId),
+    /// `accounts/{account}/accessPolicies/{access_policy}`.
+    Account(AccountId, PolicyId),
+}
+
+impl std::fmt::Display for PolicyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Catalog(catalog, policy) => write!(f, "catalogs/{catalog}/accessPolicies/{policy}"),
+            Self::Account(account, policy) => write!(f, "accounts/{account}/accessPolicies/{policy}"),
+        }
+    }
+}
 
 /// Everything of a range, however much it is, read in pieces.
 pub(super) fn scan_all(view: &dyn View, range: KeyRange) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
@@ -198,6 +221,60 @@ pub(super) fn find_role(
     }
 }
 
+pub(super) fn policy_missing(id: &PolicyId) -> ServiceError {
+    ServiceError::new(ErrorReason::PolicyNotFound, format!("there is no access policy {:?} here", id.as_str()))
+        .with("access_policy", id.as_str())
+}
+
+/// A custom policy of an account with its number.
+pub(super) fn find_custom_policy(
+    view: &dyn View,
+    account: Number,
+    id: &PolicyId,
+) -> Result<(Number, Stamped<PolicyRecord>), ServiceError> {
+    let missing = || policy_missing(id);
+    let policy = get_name(view, &Key::PolicyName { account, id: id.clone() })?.ok_or_else(missing)?.value;
+    Ok((policy, get_policy(view, &Key::Policy { account, policy })?.ok_or_else(missing)?))
+}
+
+/// The number of any policy that an account can use.
+pub(super) fn find_policy(
+    view: &dyn View,
+    account: &FoundAccount,
+    catalog: &CompiledCatalog,
+    name: &PolicyName,
+) -> Result<Number, ServiceError> {
+    match name {
+        PolicyName::Catalog(catalog_id, id) if *catalog_id == catalog.catalog().definition.id => {
+            catalog.policy_number(id.as_str()).ok_or_else(|| policy_missing(id))
+        }
+        PolicyName::Account(account_id, id) if *account_id == account.record.id => {
+            Ok(find_custom_policy(view, account.number, id)?.0)
+        }
+        PolicyName::Catalog(_, id) | PolicyName::Account(_, id) => Err(policy_missing(id)),
+    }
+}
+
+/// A registered resource with its number. One whose type the catalog has no more is not there.
+pub(super) fn find_resource(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    path: &ResourcePath,
+) -> Result<(Number, Stamped<ResourceRecord>), ServiceError> {
+    let missing = || {
+        ServiceError::new(
+            ErrorReason::ResourceNotFound,
+            format!("the account has no registered resource {:?}", path.as_str()),
+        )
+        .with("resource", path.as_str())
+    };
+    let resource = get_name(view, &Key::ResourceName { account, path: path.clone() })?.ok_or_else(missing)?.value;
+    let record = get_resource(view, &Key::Resource { account, resource })?.ok_or_else(missing)?;
+    catalog.resource_type_of_number(record.value.resource_type).ok_or_else(missing)?;
+    Ok((resource, record))
+}
+
 /// Whether a role is an internal one of the catalog.
 pub(super) fn is_internal(catalog: &CompiledCatalog, role: &RoleFacts) -> bool {
     catalog_role(catalog, role).is_some_and(|role| role.internal)
@@ -295,17 +372,36 @@ pub(super) fn teams_of(
     Ok(teams)
 }
 
-/// The bindings of one holder: binding and role.
-pub(super) fn bindings_of(
-    view: &dyn View,
-    account: Number,
-    holder: Number,
-) -> Result<Vec<(Number, Number)>, StoreError> {
+/// One binding of a holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeldBinding {
+    pub(super) binding: Number,
+    pub(super) role: Number,
+    /// The resource that it is on; none: the whole account.
+    pub(super) resource: Option<Number>,
+    /// The instant from which it does not count any more; none: it does for good.
+    pub(super) expires: Option<Timestamp>,
+}
+
+impl HeldBinding {
+    /// Whether it counts at an instant.
+    pub(super) fn is_live(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
+}
+
+/// The bindings of one holder, in the order of their creation.
+pub(super) fn bindings_of(view: &dyn View, account: Number, holder: Number) -> Result<Vec<HeldBinding>, StoreError> {
     let mut bindings = Vec::new();
     for (key, value) in scan_all(view, KeyRange::HolderBindings { account, holder })? {
-        if let (Key::HolderBinding { binding, .. }, Record::Name(role)) = (key, value.value) {
-            bindings.push((binding, role));
-        }
+        let Key::HolderBinding { binding, .. } = key else { continue };
+        let held = match value.value {
+            Record::Name(role) => HeldRecord { role, resource: None, expires: None },
+            Record::Held(held) => held,
+            _ => return Err(StoreError::DamagedState(format!("{key:?} holds a record of another kind"))),
+        };
+        let HeldRecord { role, resource, expires } = held;
+        bindings.push(HeldBinding { binding, role, resource, expires });
     }
     Ok(bindings)
 }
@@ -319,11 +415,11 @@ pub(super) fn held_roles(
 ) -> Result<Vec<HeldRole>, StoreError> {
     note(Dependency::Thing(user));
     let mut held = Vec::new();
-    for (binding, role) in bindings_of(view, account, user)? {
+    for HeldBinding { binding, role, .. } in bindings_of(view, account, user)? {
         held.push(HeldRole { role, team: None, binding });
     }
     for (team, id) in teams_of(view, account, user, note)? {
-        for (binding, role) in bindings_of(view, account, team)? {
+        for HeldBinding { binding, role, .. } in bindings_of(view, account, team)? {
             held.push(HeldRole { role, team: Some((team, id.clone())), binding });
         }
     }

@@ -47,7 +47,7 @@ pub use self::{
     erasures::{Erasures, finish_erasures, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     export::AccountExport,
-    facts::RoleName,
+    facts::{PolicyName, RoleName},
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
     listings::{GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions},
     manners::{Answer, Etag, Manners, RequestMark},

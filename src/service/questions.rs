@@ -463,7 +463,10 @@ fn load_service_account(
         Standing::Active => facts::bindings_of(view, account, service_account)?,
         _ => Vec::new(),
     };
-    Ok((standing, held.into_iter().map(|(binding, role)| HeldRole { role, team: None, binding }).collect()))
+    Ok((
+        standing,
+        held.into_iter().map(|held| HeldRole { role: held.role, team: None, binding: held.binding }).collect(),
+    ))
 }
 
 /// Whether a subject can be allowed anything. `is_active`: none if it does not exist.

@@ -192,7 +192,7 @@ pub(super) fn remove_service_account(
     service_account: Number,
     id: ServiceAccountId,
 ) -> Result<(), ServiceError> {
-    for (binding, _) in facts::bindings_of(plan, account, service_account)? {
+    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, service_account)? {
         bindings::remove_binding(plan, account, binding)?;
     }
     plan.remove(Key::ServiceAccount { account, service_account })?;

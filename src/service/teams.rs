@@ -198,7 +198,7 @@ pub(super) fn insert_team(plan: &mut Plan<'_>, account: Number, record: TeamReco
 
 /// Takes a team out of a plan with the roles that it holds, without counting it.
 pub(super) fn remove_team(plan: &mut Plan<'_>, account: Number, team: Number, id: TeamId) -> Result<(), ServiceError> {
-    for (binding, _) in facts::bindings_of(plan, account, team)? {
+    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, team)? {
         bindings::remove_binding(plan, account, binding)?;
     }
     plan.remove(Key::TeamSize { account, team })?;

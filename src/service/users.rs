@@ -426,7 +426,7 @@ pub(super) fn remove_user(plan: &mut Plan<'_>, account: Number, user: Number, id
             set_membership(plan, account, user, team, false)?;
         }
     }
-    for (binding, _) in facts::bindings_of(plan, account, user)? {
+    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, user)? {
         bindings::remove_binding(plan, account, binding)?;
     }
     plan.remove(Key::SignIn { account, user })?;
