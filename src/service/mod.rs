@@ -14,13 +14,18 @@ mod erasures;
 mod error;
 mod export;
 mod facts;
+#[cfg(test)]
+mod faults;
 mod holders;
+mod holdings;
 mod listings;
 mod manners;
 mod memberships;
+mod places;
 mod plan;
 mod questions;
 mod roles;
+mod searches;
 mod service_accounts;
 mod sweep;
 mod teams;
@@ -39,7 +44,7 @@ pub use self::{
     },
     catalog_drops::CatalogDrop,
     catalogs::{AppliedCatalog, CatalogView, apply_catalog, delete_catalog},
-    core::{Head, Page, ReadAt, Service, Settings},
+    core::{Clock, Head, Page, ReadAt, Service, Settings, SystemClock},
     custom_roles::{
         ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
         duplicate_role, remove_permissions, update_role,
@@ -49,14 +54,19 @@ pub use self::{
     export::AccountExport,
     facts::{PolicyName, RoleName},
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
-    listings::{GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions},
+    listings::{
+        AccessView, GrantPath, HeldPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions,
+        StatementPath,
+    },
     manners::{Answer, Etag, Manners, RequestMark},
     memberships::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
-    questions::{AskedName, BatchItem, Decided, SubjectKind, SubjectName},
+    places::PlaceName,
+    questions::{AskedName, Asking, BatchItem, Decided, SubjectKind, SubjectName},
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
+    searches::{AllowedName, AllowedSubject, FoundResources, FoundSubjects, ResourceSearch, SubjectSearch},
     service_accounts::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
         update_service_account,
@@ -69,7 +79,7 @@ pub use self::{
     writer::{Write, Written},
 };
 pub use crate::{
-    engine::{Decision, Reason},
+    engine::{AttributeValue, Attributes, Decision, NO_ATTRIBUTES, Reason},
     model::{Applied, AppliedAction},
 };
 

@@ -104,7 +104,7 @@ impl<'a> Plan<'a> {
     pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
         let key = Key::Catalog(number);
         if self.changes.contains_key(&key) || self.pending.records.contains_key(&key) {
-            return Core::catalog_in(self, number);
+            return self.core.catalog_in(self, number);
         }
         self.core.catalog(number)
     }
