@@ -8,6 +8,7 @@ mod apply_account;
 mod bindings;
 mod catalog_drops;
 mod catalogs;
+mod constraints;
 mod core;
 mod custom_roles;
 mod erasures;
