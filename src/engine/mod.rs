@@ -5,11 +5,13 @@
 //! [`decide`]. Read [`CompiledCatalog`], then [`EffectiveSet`], then [`decide`].
 
 mod compiled;
+mod condition;
 mod decide;
 mod effective;
 mod index_set;
 
 pub use compiled::CompiledCatalog;
+pub use condition::{AttributeValue, CompiledCondition, ConditionInput, Conditions};
 pub use decide::{Asked, Decision, Reason, decide, effective_permissions};
 pub use effective::{EffectiveSet, HeldRole, RoleFacts, RoleOrigin, Standing, Subject};
 pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};
