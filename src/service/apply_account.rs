@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     engine::CompiledCatalog,
-    files::{AccountDefinition, Located, Problems, RoleDefinition, RoleName},
+    files::{AccountDefinition, Located, Problems, RoleDefinition, RoleGrant, RoleName},
     model::{
         AccountRecord, ApiScopeId, Applied, AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record,
         Revision, RoleId, RoleRecord, ServiceAccountRecord, TeamId, TeamRecord, UserRecord, difference,
@@ -176,12 +176,12 @@ fn resolve(catalog: &CompiledCatalog, file: &AccountDefinition, problems: &mut P
             }
         }
     }
-    let mut check_roles = |place: &str, index: usize, roles: &[Located<RoleName>]| {
+    let mut check_roles = |place: &str, index: usize, roles: &[RoleGrant]| {
         for (position, role) in roles.iter().enumerate() {
-            let RoleName::Managed(id) = &role.value else { continue };
+            let RoleName::Managed(id) = &role.role.value else { continue };
             if catalog.role(id.as_str()).is_none() {
                 problems.add_unknown(
-                    role.at,
+                    role.role.at,
                     format_args!("{place}[{index}].roles[{position}]"),
                     id.as_str(),
                     "a managed role of the catalog (a custom one is written custom/ID)",
@@ -548,13 +548,16 @@ impl Application<'_, '_> {
         &mut self,
         holder: Holder,
         is_new: bool,
-        wanted: &[Located<RoleName>],
+        wanted: &[RoleGrant],
         catalog: &CompiledCatalog,
         role_number: &dyn Fn(&RoleName) -> Option<Number>,
     ) -> Result<Option<String>, Refused> {
         let account = self.account;
-        let wanted: BTreeMap<String, Number> =
-            wanted.iter().filter_map(|role| Some((role.value.to_string(), role_number(&role.value)?))).collect();
+        let wanted: BTreeMap<String, Number> = wanted
+            .iter()
+            .map(|grant| &grant.role.value)
+            .filter_map(|role| Some((role.to_string(), role_number(role)?)))
+            .collect();
         let mut held: BTreeMap<String, Number> = BTreeMap::new();
         if !is_new {
             for facts::HeldBinding { binding: binding, role, .. } in

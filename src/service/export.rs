@@ -9,8 +9,8 @@ use super::{
 use crate::{
     engine::{CompiledCatalog, RoleOrigin},
     files::{
-        AccountDefinition, AccountWriter, Located, RoleDefinition, RoleName, ServiceAccountDefinition, TeamDefinition,
-        UserDefinition,
+        AccountDefinition, AccountWriter, Located, RoleDefinition, RoleGrant, RoleName, ServiceAccountDefinition,
+        TeamDefinition, UserDefinition,
     },
     model::{AccountId, Key, KeyRange, Number, Record, Revision, RoleId, ServiceAccountId, TeamId, UserId},
     store::View,
@@ -102,6 +102,8 @@ fn step(
                 catalog: shown.catalog.into(),
                 state: shown.state,
                 features: shown.features.into_iter().map(Located::from).collect(),
+                resources: Vec::new(),
+                policies: Vec::new(),
                 roles: Vec::new(),
                 teams: Vec::new(),
                 users: Vec::new(),
@@ -126,6 +128,9 @@ fn step(
                     display_name: record.value.display_name,
                     description: record.value.description,
                     permissions: permissions.into_iter().map(Located::from).collect(),
+                    policies: Vec::new(),
+                    parents: Vec::new(),
+                    covers: Vec::new(),
                     left_out_api_scopes: left_out.into_iter().map(Located::from).collect(),
                 });
             }
@@ -146,6 +151,7 @@ fn step(
                     display_name: record.value.display_name,
                     description: record.value.description,
                     roles: role_names(view, account, catalog, team)?,
+                    access: Vec::new(),
                 });
             }
             last.map_or(Next::Users(None), |last| Next::Teams(Some(last)))
@@ -172,6 +178,8 @@ fn step(
                     state: record.value.state,
                     teams: teams.into_iter().map(Located::from).collect(),
                     roles: role_names(view, account, catalog, user)?,
+                    access: Vec::new(),
+                    exceptions: Vec::new(),
                 });
             }
             last.map_or(Next::ServiceAccounts(None), |last| Next::Users(Some(last)))
@@ -208,7 +216,7 @@ fn role_names(
     account: Number,
     catalog: &CompiledCatalog,
     holder: Number,
-) -> Result<Vec<Located<RoleName>>, ServiceError> {
+) -> Result<Vec<RoleGrant>, ServiceError> {
     let mut names = Vec::new();
     for facts::HeldBinding { binding: _, role, .. } in facts::bindings_of(view, account, holder)? {
         if let Some((role, _)) = facts::role_of_number(view, account, catalog, role, &mut |_| {})? {
@@ -219,5 +227,5 @@ fn role_names(
         }
     }
     names.sort();
-    Ok(names.into_iter().map(Located::from).collect())
+    Ok(names.into_iter().map(RoleGrant::from).collect())
 }
