@@ -7,18 +7,34 @@
 //! later thing of the same id to find.
 
 mod api_scope_tests;
+mod catalog_tests;
 mod catalog_writes;
+mod condition_tests;
 mod conditions;
+mod constraint_tests;
 mod constraints;
+mod deny_tests;
+mod everything_tests;
+mod exception_tests;
+mod expiry_tests;
+mod facet_tests;
 mod facts;
 mod grants;
+mod hierarchy_tests;
+mod internal_tests;
+mod listing_tests;
 mod lists;
+mod path_tests;
 mod paths;
 mod place_writes;
+mod platform;
+mod policy_tests;
 mod questions;
+mod resource_tests;
 mod role_writes;
 mod tests;
 mod uses;
+mod uses_tests;
 mod views;
 mod views_tests;
 mod writes;
