@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Catalog, Set, Unknown};
+use super::{Catalog, Unknown};
 
 /// The segments of a text. The empty text has none.
 pub fn segments(text: &str, separator: char) -> Vec<&str> {
@@ -151,10 +151,5 @@ impl Catalog {
             }
         }
         Some(longer)
-    }
-
-    /// Every facet that there is.
-    pub fn facets(&self) -> Set {
-        self.resource_types.keys().cloned().chain(["feature".to_owned()]).collect()
     }
 }
