@@ -22,6 +22,7 @@ mod record_codec;
 mod recovery_tests;
 mod sled_store;
 mod snapshot;
+mod time_mark;
 mod user_index;
 mod user_texts;
 
