@@ -19,7 +19,8 @@ use super::{
 use crate::{
     engine::CompiledCatalog,
     model::{
-        AccessRecord, AccountId, Facet, FacetNumber, Holder, Key, KeyRange, Number, Record, ResourcePath, Revision,
+        AccessRecord, AccountId, Facet, FacetNumber, FeatureId, Holder, Key, KeyRange, Number, Record, ResourcePath,
+        Revision,
     },
     store::View,
 };
@@ -265,7 +266,13 @@ fn numbers_of(
     let (mut numbers, mut missing, mut wrong) = (BTreeSet::new(), Vec::new(), Vec::new());
     for (index, value) in values.iter().enumerate() {
         let number = match facet {
-            Facet::Feature => catalog.feature_number(value),
+            Facet::Feature => match FeatureId::check(value) {
+                Ok(()) => catalog.feature_number(value),
+                Err(error) => {
+                    wrong.push(Violation { field: format!("values[{index}]"), description: error.to_string() });
+                    continue;
+                }
+            },
             Facet::Type(wanted) => match ResourcePath::new(value) {
                 Ok(path) if catalog.type_of_path(value) == Some(wanted) => {
                     match facts::find_resource(view, account, catalog, &path) {
