@@ -33,6 +33,8 @@ mod uses;
 mod writer;
 
 #[cfg(test)]
+mod access_tests;
+#[cfg(test)]
 mod planted_bugs;
 
 pub use self::{
