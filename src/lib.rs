@@ -9,6 +9,8 @@ extern crate self as rolecall;
 
 #[cfg(any(feature = "server", feature = "shuttle"))]
 pub mod cache;
+#[cfg(feature = "cel")]
+pub mod conditions;
 pub mod engine;
 pub mod model;
 

@@ -1,17 +1,25 @@
-//! Check, BatchCheck, ListPermissions.
+//! Check, BatchCheck, and the lists: what, who, where.
+
+use std::collections::HashMap;
 
 use tonic::{Request, Response, Status};
 
 use super::{Api, MAX_CHECK_BYTES, MAX_LIST_BYTES, convert, limit_size, parse::Fields, status, tokens::PageToken};
 use crate::{
-    model::{AccountId, ApiScopeId, PermissionId, ServiceAccountId, UserId},
+    model::{
+        AccountId, ApiScopeId, PermissionId, ResourcePath, ResourceTypeId, Revision, ServiceAccountId, Timestamp,
+        UserId,
+    },
     proto::{
         self, BatchCheckRequest, BatchCheckResponse, BatchCheckResult, CheckRequest, CheckResponse, ItemError,
         ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
+        ListResourcesRequest, ListResourcesResponse, ListSubjectsRequest, ListSubjectsResponse,
         authorization_service_server::AuthorizationService,
     },
     service::{
-        AskedName, BatchItem, ListedApiScope, ListedPermission, ReadAt, Reason, ServiceError, SubjectKind, SubjectName,
+        AccessView, AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, BatchItem, GrantPath,
+        ListedApiScope, ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError,
+        SubjectKind, SubjectName, SubjectSearch,
     },
 };
 
@@ -22,9 +30,13 @@ impl AuthorizationService for Api {
         limit_size(&request, MAX_CHECK_BYTES)?;
         let (subject, asked) = question(&request.account, &request.subject, &request.permission, &request.api_scope)?;
         let at = self.read_at(request.consistency.as_ref())?;
-        let answer = self.service.check(subject, asked, at).await?;
+        let place = PlaceName { resource: &request.resource, facets: facets(&request.facets) };
+        let given = request.attributes.as_ref().map(attributes);
+        let question = Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) };
+        let answer = self.service.check(&question, at).await?;
         tracing::debug!(account = %request.account, subject = %request.subject, permission = %request.permission,
-            api_scope = %request.api_scope, reason = answer.reason.name(), revision = answer.revision.0, "decided");
+            api_scope = %request.api_scope, resource = %request.resource, reason = answer.reason.name(),
+            revision = answer.revision.0, "decided");
         Ok(Response::new(CheckResponse {
             decision: convert::decision(answer.reason).into(),
             reason: convert::reason(answer.reason).into(),
@@ -47,7 +59,15 @@ impl AuthorizationService for Api {
                 let error = question(&request.account, &item.subject, &item.permission, &item.api_scope).err();
                 let (kind, id) = subject_parts(&item.subject).unwrap_or((SubjectKind::User, ""));
                 let id = id.to_owned();
-                items.push(BatchItem { kind, id, permission: item.permission, api_scope: item.api_scope });
+                items.push(BatchItem {
+                    kind,
+                    id,
+                    permission: item.permission,
+                    api_scope: item.api_scope,
+                    resource: item.resource,
+                    facets: owned(item.facets),
+                    attributes: item.attributes.as_ref().map(attributes).unwrap_or_default(),
+                });
                 error
             })
             .collect();
@@ -77,29 +97,16 @@ impl AuthorizationService for Api {
             .map_err(|error| ServiceError::field("subject", error.to_string()))?;
         let arguments = ["ListPermissions", account.as_str(), &request.subject];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let now = self.instant(page.as_ref());
         let after = page.as_ref().map(|page| page.cursor.clone());
-        let listed = self.service.list_permissions(subject, size, after, at).await?;
+        let listed = self.service.list_permissions(subject, size, after, at, now).await?;
         Ok(Response::new(ListPermissionsResponse {
             permissions: listed.permissions.into_iter().map(|each| effective_permission(&account, each)).collect(),
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
-            next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page_at(listed.next, listed.revision, now, &arguments),
             consistency_token: self.tokens.write(listed.revision),
-            access_lists: Vec::new(),
+            access_lists: listed.access.into_iter().map(access_list).collect(),
         }))
-    }
-
-    async fn list_subjects(
-        &self,
-        _request: Request<proto::ListSubjectsRequest>,
-    ) -> Result<Response<proto::ListSubjectsResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
-    }
-
-    async fn list_resources(
-        &self,
-        _request: Request<proto::ListResourcesRequest>,
-    ) -> Result<Response<proto::ListResourcesResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
     }
 
     async fn list_api_scopes(
@@ -117,8 +124,9 @@ impl AuthorizationService for Api {
             .map_err(|error| ServiceError::field("subject", error.to_string()))?;
         let arguments = ["ListApiScopes", account.as_str(), &request.subject];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let now = self.instant(page.as_ref());
         let after = page.as_ref().map(|page| page.cursor.clone());
-        let listed = self.service.list_api_scopes(subject, size, after, at).await?;
+        let listed = self.service.list_api_scopes(subject, size, after, at, now).await?;
         let shown = |scope: ListedApiScope| proto::EffectiveApiScope {
             api_scope: scope.api_scope,
             description: scope.description,
@@ -127,8 +135,82 @@ impl AuthorizationService for Api {
         Ok(Response::new(ListApiScopesResponse {
             api_scopes: listed.api_scopes.into_iter().map(shown).collect(),
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
-            next_page_token: self.next_page(listed.next, listed.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page_at(listed.next, listed.revision, now, &arguments),
             consistency_token: self.tokens.write(listed.revision),
+        }))
+    }
+
+    async fn list_subjects(
+        &self,
+        request: Request<ListSubjectsRequest>,
+    ) -> Result<Response<ListSubjectsResponse>, Status> {
+        let request = request.into_inner();
+        limit_size(&request, MAX_LIST_BYTES)?;
+        let mut fields = Fields::default();
+        let size = fields.page_size(request.page_size);
+        let account = fields.account("account", &request.account);
+        check_asked(&mut fields, &request.permission, &request.api_scope);
+        let account = fields.done(account)?;
+        let search = SubjectSearch {
+            permission: request.permission,
+            api_scope: request.api_scope,
+            resource: request.resource,
+            facets: owned(request.facets),
+            attributes: request.attributes.as_ref().map(attributes).unwrap_or_default(),
+        };
+        let given = format!("{search:?}");
+        let arguments = ["ListSubjects", account.as_str(), &given];
+        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let now = self.instant(page.as_ref());
+        let after = page.as_ref().map(|page| page.cursor.clone());
+        let found = self.service.list_subjects(account.clone(), search, size, after, at, now).await?;
+        let shown = |subject: AllowedSubject| proto::AllowedSubject {
+            subject: match subject.who {
+                AllowedName::User(id) => format!("accounts/{account}/users/{id}"),
+                AllowedName::ServiceAccount(id) => format!("accounts/{account}/serviceAccounts/{id}"),
+            },
+            direct: subject.direct,
+            teams: subject.teams.iter().map(|team| convert::team_name(&account, team)).collect(),
+        };
+        Ok(Response::new(ListSubjectsResponse {
+            subjects: found.subjects.into_iter().map(shown).collect(),
+            next_page_token: self.next_page_at(found.next, found.revision, now, &arguments),
+            consistency_token: self.tokens.write(found.revision),
+        }))
+    }
+
+    async fn list_resources(
+        &self,
+        request: Request<ListResourcesRequest>,
+    ) -> Result<Response<ListResourcesResponse>, Status> {
+        let request = request.into_inner();
+        limit_size(&request, MAX_LIST_BYTES)?;
+        let mut fields = Fields::default();
+        let size = fields.page_size(request.page_size);
+        let account = fields.account("account", &request.account);
+        let subject = subject_of(&mut fields, &request.subject);
+        let permission = fields.id("permission", &request.permission, PermissionId::new);
+        let resource_type = fields.id("resource_type", &request.resource_type, ResourceTypeId::new);
+        let ((account, (kind, id)), _) = fields.done(account.zip(subject).zip(permission.zip(resource_type)))?;
+        let subject = SubjectName::new(account.as_str(), kind, id)
+            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
+        let search = ResourceSearch {
+            permission: request.permission.clone(),
+            resource_type: request.resource_type.clone(),
+            facets: owned(request.facets),
+            attributes: request.attributes.as_ref().map(attributes).unwrap_or_default(),
+        };
+        let given = format!("{search:?}");
+        let arguments = ["ListResources", account.as_str(), &request.subject, &given];
+        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let now = self.instant(page.as_ref());
+        let after = page.as_ref().and_then(|page| ResourcePath::new(&page.cursor).ok());
+        let found = self.service.list_resources(subject, search, size, after, at, now).await?;
+        Ok(Response::new(ListResourcesResponse {
+            resources: found.resources.iter().map(ToString::to_string).collect(),
+            all: found.all,
+            next_page_token: self.next_page_at(found.next, found.revision, now, &arguments),
+            consistency_token: self.tokens.write(found.revision),
         }))
     }
 }
@@ -149,17 +231,26 @@ impl Api {
         Ok((ReadAt::Exact(page.revision), Some(page)))
     }
 
+    /// The instant at which a list is read: that of its first page.
+    pub(super) fn instant(&self, page: Option<&PageToken>) -> Timestamp {
+        page.map_or_else(|| self.service.now(), |page| page.issued)
+    }
+
+    /// The token of the next page of a list that is read at an instant; empty on the last one.
+    fn next_page_at(&self, cursor: Option<String>, revision: Revision, now: Timestamp, arguments: &[&str]) -> String {
+        let Some(cursor) = cursor else { return String::new() };
+        self.tokens.write_page(&PageToken { revision, issued: now, cursor }, arguments)
+    }
+
     /// The token of the next page; empty on the last one.
     pub(super) fn next_page(
         &self,
         cursor: Option<String>,
-        revision: crate::model::Revision,
+        revision: Revision,
         page: Option<&PageToken>,
         arguments: &[&str],
     ) -> String {
-        let Some(cursor) = cursor else { return String::new() };
-        let issued = page.map_or_else(|| self.service.now(), |page| page.issued);
-        self.tokens.write_page(&PageToken { revision, issued, cursor }, arguments)
+        self.next_page_at(cursor, revision, self.instant(page), arguments)
     }
 }
 
@@ -184,6 +275,12 @@ fn question<'a>(
     let mut fields = Fields::default();
     let _ = fields.account("account", account);
     let _ = subject_of(&mut fields, subject);
+    check_asked(&mut fields, permission, api_scope);
+    fields.done(None)
+}
+
+/// Complains about what is asked for, if it is not one well-formed permission or API scope.
+fn check_asked(fields: &mut Fields, permission: &str, api_scope: &str) {
     match (permission, api_scope) {
         (permission, "") => _ = fields.id("permission", permission, PermissionId::new),
         ("", api_scope) => _ = fields.id("api_scope", api_scope, ApiScopeId::new),
@@ -193,7 +290,36 @@ fn question<'a>(
             }
         }
     }
-    fields.done(None)
+}
+
+/// Facets as they were given, ordered, so that what is said about them is too.
+fn facets(given: &HashMap<String, String>) -> Vec<(&str, &str)> {
+    let mut facets: Vec<(&str, &str)> = given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    facets.sort_unstable();
+    facets
+}
+
+fn owned(given: HashMap<String, String>) -> Vec<(String, String)> {
+    let mut facets: Vec<(String, String)> = given.into_iter().collect();
+    facets.sort_unstable();
+    facets
+}
+
+/// What conditions can look at. How deep it is was bounded when the message was decoded.
+fn attributes(given: &prost_types::Struct) -> Attributes {
+    given.fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
+}
+
+fn attribute(value: &prost_types::Value) -> AttributeValue {
+    use prost_types::value::Kind;
+    match &value.kind {
+        None | Some(Kind::NullValue(_)) => AttributeValue::Null,
+        Some(Kind::BoolValue(value)) => AttributeValue::Bool(*value),
+        Some(Kind::NumberValue(value)) => AttributeValue::Number(*value),
+        Some(Kind::StringValue(value)) => AttributeValue::Text(value.clone()),
+        Some(Kind::ListValue(list)) => AttributeValue::List(list.values.iter().map(attribute).collect()),
+        Some(Kind::StructValue(map)) => AttributeValue::Map(attributes(map)),
+    }
 }
 
 /// The kind and the id of a subject, which are yet to be looked at.
@@ -241,22 +367,61 @@ fn item_result(answer: Result<Reason, ServiceError>) -> BatchCheckResult {
 }
 
 fn effective_permission(account: &AccountId, listed: ListedPermission) -> proto::EffectivePermission {
+    let depends = |path: &GrantPath| !path.conditions.is_empty();
+    let conditional = listed.paths.iter().all(depends) || listed.denies.iter().any(depends);
     proto::EffectivePermission {
         permission: listed.permission,
         section: listed.section,
         feature: listed.feature.unwrap_or_default(),
         api_scopes: listed.api_scopes,
-        grant_paths: listed
-            .paths
-            .into_iter()
-            .map(|path| proto::GrantPath {
-                role: convert::role_name(&path.role),
-                team: path.team.map(|team| format!("accounts/{account}/teams/{team}")).unwrap_or_default(),
-                role_binding: format!("accounts/{account}/roleBindings/{}", path.binding.0),
-                ..Default::default()
-            })
-            .collect(),
+        grant_paths: listed.paths.into_iter().map(|path| grant_path(account, path)).collect(),
         deprecated: listed.deprecated,
-        ..Default::default()
+        resource_type: listed.resource_type.unwrap_or_default(),
+        facets: listed.facets,
+        conditional,
+        denies: listed.denies.into_iter().map(|path| deny_path(grant_path(account, path))).collect(),
     }
+}
+
+fn grant_path(account: &AccountId, path: GrantPath) -> proto::GrantPath {
+    let mut shown = proto::GrantPath {
+        covered_facets: path.covered_facets,
+        conditions: path.conditions,
+        expire_time: path.expires.map(convert::time),
+        exception_reason: path.exception_reason.unwrap_or_default(),
+        ..proto::GrantPath::default()
+    };
+    if let Some(held) = path.held {
+        shown.role = convert::role_name(&held.role);
+        shown.team = held.team.map(|team| convert::team_name(account, &team)).unwrap_or_default();
+        shown.role_binding = convert::binding_name(account, held.binding);
+        shown.resource = held.resource.map(|path| path.to_string()).unwrap_or_default();
+        shown.listed_by = held.listed_by.as_ref().map(convert::role_name).unwrap_or_default();
+    }
+    if let Some(statement) = path.statement {
+        shown.access_policy = statement.policy.to_string();
+        shown.statement = i32::try_from(statement.position + 1).unwrap_or(i32::MAX);
+        shown.resource_patterns = statement.resources;
+    }
+    shown
+}
+
+fn deny_path(path: proto::GrantPath) -> proto::DenyPath {
+    proto::DenyPath {
+        role: path.role,
+        team: path.team,
+        role_binding: path.role_binding,
+        listed_by: path.listed_by,
+        access_policy: path.access_policy,
+        statement: path.statement,
+        resource: path.resource,
+        resource_patterns: path.resource_patterns,
+        // A deny has at most the one condition of its statement.
+        condition: path.conditions.into_iter().next().unwrap_or_default(),
+        expire_time: path.expire_time,
+    }
+}
+
+fn access_list(view: AccessView) -> proto::AccessList {
+    proto::AccessList { facet: view.facet, all: view.all, values: view.values }
 }

@@ -38,6 +38,12 @@ pub(super) fn reason(reason: Reason) -> proto::DecisionReason {
         Reason::NoRoleGrants => proto::DecisionReason::NoRoleGrants,
         Reason::FeatureNotEntitled => proto::DecisionReason::FeatureNotEntitled,
         Reason::ApiScopeLeftOut => proto::DecisionReason::ApiScopeLeftOut,
+        Reason::GrantExpired => proto::DecisionReason::GrantExpired,
+        Reason::ResourceNotCovered => proto::DecisionReason::ResourceNotCovered,
+        Reason::ResourceRequired => proto::DecisionReason::ResourceRequired,
+        Reason::FacetNotGranted => proto::DecisionReason::FacetNotGranted,
+        Reason::ConditionFailed => proto::DecisionReason::ConditionFailed,
+        Reason::DeniedByPolicy => proto::DecisionReason::DeniedByPolicy,
     }
 }
 

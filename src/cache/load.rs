@@ -40,6 +40,11 @@ impl<V> Entry<V> {
         Self { value, revision, expires: None, slots: Box::default() }
     }
 
+    /// Whether the instant has come from which it does not hold any more.
+    fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| now >= expires)
+    }
+
     /// Whether it was made by [`Self::unkept`].
     pub fn is_unkept(&self) -> bool {
         *self.slots == [u32::MAX]
@@ -110,8 +115,7 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
     /// A kept entry that still holds at `now`. Cost: one look-up, and one load for each dependency; no lock, no wait.
     pub fn hit(&self, key: &[u8], now: Timestamp) -> Option<Arc<Entry<V>>> {
         let entry = self.map.get(key)?;
-        let expired = entry.expires.is_some_and(|expires| now >= expires);
-        (!expired && self.stamps.hold(&entry.slots, entry.revision)).then_some(entry)
+        (!entry.has_expired(now) && self.stamps.hold(&entry.slots, entry.revision)).then_some(entry)
     }
 
     /// Whether nothing that an entry depends on was published after `revision`.
@@ -131,7 +135,10 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
             }
             // Before the first read: whatever is published later than this is not promised to be in the answer.
             let revision = self.stamps.stable();
-            if let Some(entry) = self.fly(key, revision, read)? {
+            // One that somebody else began to work out earlier can have expired since.
+            if let Some(entry) = self.fly(key, revision, read)?
+                && !entry.has_expired(now)
+            {
                 return Ok(entry);
             }
         }

@@ -1,28 +1,41 @@
 //! A catalog made ready for decisions: names looked up once, roles as sets, included API scopes written out.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{ApiScopeSet, PermissionSet, RoleFacts, RoleOrigin};
-use crate::model::{
-    ApiScopeId, ApiScopeIndex, Catalog, Facet, FacetNumber, FeatureIndex, Index, Number, PermissionDefinition,
-    PermissionId, PermissionIndex, PolicyIndex, ResourceTypeIndex, RoleId, RoleRecord, pairs,
+use super::{
+    ApiScopeSet, Conditions, PermissionSet, PolicyFacts, PolicyName, ReadyCondition, RoleFacts, RoleOrigin,
+    StatementFacts,
 };
-use std::sync::Arc;
+use crate::model::{
+    ApiScopeId, ApiScopeIndex, Catalog, CatalogDefinition, Facet, FacetNumber, FeatureIndex, Index, MAX_PATH_TYPES,
+    Number, PermissionDefinition, PermissionId, PermissionIndex, PolicyIndex, PolicyRecord, ResourceTypeIndex, RoleId,
+    RoleIndex, RoleRecord, Statement, pairs,
+};
 
 /// The name of the facet of features.
 pub const FEATURE_FACET: &str = "feature";
 
 /// A catalog made ready for decisions. Made once for each version of a catalog and shared by all its accounts.
-/// Size: linear in the catalog, and one bit for each role and permission.
+/// Size: linear in the catalog, and one bit for each role, each statement and each facet, and permission.
 #[derive(Debug)]
 pub struct CompiledCatalog {
     catalog: Catalog,
+    language: Arc<dyn Conditions>,
     permission_by_id: HashMap<PermissionId, PermissionIndex>,
     permission_by_number: HashMap<Number, PermissionIndex>,
     feature_by_number: HashMap<Number, FeatureIndex>,
     role_by_id: HashMap<RoleId, Arc<RoleFacts>>,
     role_by_number: HashMap<Number, Arc<RoleFacts>>,
+    policy_by_number: HashMap<Number, PolicyIndex>,
+    policies: Vec<Vec<Arc<StatementFacts>>>,
     assignable: PermissionSet,
+    /// The conditions of permissions.
+    conditions: HashMap<PermissionIndex, ReadyCondition>,
+    conditional: PermissionSet,
+    /// What each facet bounds.
+    bounded: Vec<(Facet, PermissionSet)>,
+    /// Each type with those above it, from the top down, itself too.
+    chains: Vec<Vec<ResourceTypeIndex>>,
     api_scope_by_id: HashMap<ApiScopeId, ApiScopeIndex>,
     /// What each API scope comes to with all that it includes, itself too.
     included_in: Vec<ApiScopeSet>,
@@ -33,31 +46,70 @@ pub struct CompiledCatalog {
 }
 
 impl CompiledCatalog {
-    /// Makes a catalog ready. Cost: linear in the catalog, and in the API scopes that each permission ends up with.
+    /// Makes a catalog ready. Cost: linear in the catalog, in the API scopes that each permission ends up with, and in the
+    /// permissions for each pattern.
     #[must_use]
-    pub fn new(catalog: Catalog) -> Self {
+    pub fn new(catalog: Catalog, language: Arc<dyn Conditions>) -> Self {
         let definition = &catalog.definition;
         let indexes = || (0u32..).map(PermissionIndex).zip(&definition.permissions);
-        let mut assignable = PermissionSet::with_capacity(definition.permissions.len());
+        let none = || PermissionSet::with_capacity(definition.permissions.len());
+        let (mut assignable, mut conditional) = (none(), none());
+        let mut conditions = HashMap::new();
+        let mut bounded: Vec<(Facet, PermissionSet)> = Vec::new();
         for (index, permission) in indexes() {
             if !permission.internal {
                 assignable.insert(index);
             }
+            if let Some(condition) = &permission.condition {
+                conditional.insert(index);
+                conditions.insert(index, ReadyCondition::new(condition, &*language));
+            }
+            for facet in &permission.facets {
+                if !bounded.iter().any(|(of, _)| of == facet) {
+                    bounded.push((*facet, none()));
+                }
+                for (_, permissions) in bounded.iter_mut().filter(|(of, _)| of == facet) {
+                    permissions.insert(index);
+                }
+            }
         }
+        let policies: Vec<Vec<Arc<StatementFacts>>> = (0u32..)
+            .map(PolicyIndex)
+            .zip(&definition.policies)
+            .map(|(index, policy)| {
+                let name = PolicyName::Managed(index, policy.id.clone());
+                statements(definition, &assignable, &*language, &name, &policy.statements)
+            })
+            .collect();
 
         let mut role_by_id = HashMap::new();
         let mut role_by_number = HashMap::new();
         for (position, (role, number)) in definition.roles.iter().zip(&catalog.role_numbers).enumerate() {
-            let mut permissions = PermissionSet::with_capacity(definition.permissions.len());
+            let mut permissions = none();
             for permission in &role.permissions {
                 permissions.insert(*permission);
             }
             if !role.internal {
                 permissions.intersect_with(&assignable);
             }
-            let origin = RoleOrigin::Catalog { position };
-            let left_out = ApiScopeSet::default();
-            let facts = Arc::new(RoleFacts { number: *number, id: role.id.clone(), origin, permissions, left_out });
+            // A role that is not internal reaches none that is, whatever a file says.
+            let parent = |index: &RoleIndex| {
+                let parent = definition.roles.get(index.position())?;
+                let number = catalog.role_numbers.get(index.position())?;
+                (role.internal || !parent.internal).then_some(*number)
+            };
+            let contained = role.policies.iter().filter_map(|index| policies.get(index.position()));
+            let facts = Arc::new(RoleFacts {
+                number: *number,
+                id: role.id.clone(),
+                origin: RoleOrigin::Catalog { position },
+                is_internal: role.internal,
+                permissions,
+                statements: contained.flatten().cloned().collect(),
+                covers: role.covers.clone(),
+                parents: role.parents.iter().filter_map(parent).collect(),
+                left_out: ApiScopeSet::default(),
+            });
             role_by_id.insert(role.id.clone(), Arc::clone(&facts));
             role_by_number.insert(*number, facts);
         }
@@ -73,6 +125,12 @@ impl CompiledCatalog {
             feature_by_number: catalog.feature_numbers.iter().copied().zip((0..).map(FeatureIndex)).collect(),
             role_by_id,
             role_by_number,
+            policy_by_number: catalog.policy_numbers.iter().copied().zip((0..).map(PolicyIndex)).collect(),
+            policies,
+            conditions,
+            conditional,
+            bounded,
+            chains: (0..definition.resource_types.len()).map(|index| chain(definition, Index::at(index))).collect(),
             assignable,
             api_scope_by_id: scopes().map(|(index, scope)| (scope.id.clone(), index)).collect(),
             included_in: scopes().map(|(index, _)| included(&catalog, &[index])).collect(),
@@ -83,6 +141,7 @@ impl CompiledCatalog {
                 .collect(),
             api_scopes_by_id_order: api_scopes_by_id_order.into_iter().map(|(index, _)| index).collect(),
             permissions_by_id_order: permissions_by_id_order.into_iter().map(|(index, _)| index).collect(),
+            language,
             catalog,
         }
     }
@@ -142,10 +201,76 @@ impl CompiledCatalog {
         self.catalog.policy_numbers.get(position).copied()
     }
 
-    /// The managed policy of a number; none if the catalog has it no more. Cost: linear in the policies.
+    /// The managed policy of a number; none if the catalog has it no more.
     #[must_use]
     pub fn policy_of_number(&self, number: Number) -> Option<PolicyIndex> {
-        self.catalog.policy_numbers.iter().position(|each| *each == number).map(Index::at)
+        self.policy_by_number.get(&number).copied()
+    }
+
+    /// A policy of an account made ready: it reaches no internal permission. Cost: linear in the permissions for each of
+    /// its patterns.
+    #[must_use]
+    pub fn custom_policy(&self, number: Number, record: &PolicyRecord) -> PolicyFacts {
+        let name = PolicyName::Custom(record.id.clone());
+        let definition = &self.catalog.definition;
+        let statements = statements(definition, &self.assignable, &*self.language, &name, &record.statements);
+        PolicyFacts { number, statements }
+    }
+
+    /// The permissions that a customer can have: all but internal ones.
+    #[must_use]
+    pub fn assignable(&self) -> &PermissionSet {
+        &self.assignable
+    }
+
+    /// The permissions that have a condition of their own.
+    #[must_use]
+    pub fn conditional(&self) -> &PermissionSet {
+        &self.conditional
+    }
+
+    /// The condition of a permission.
+    #[must_use]
+    pub fn condition(&self, permission: PermissionIndex) -> Option<&ReadyCondition> {
+        self.conditions.get(&permission)
+    }
+
+    /// Each facet that bounds a permission, with all that it bounds.
+    #[must_use]
+    pub fn bounded(&self) -> &[(Facet, PermissionSet)] {
+        &self.bounded
+    }
+
+    /// The types from the top down to one, itself too.
+    #[must_use]
+    pub fn chain(&self, resource_type: ResourceTypeIndex) -> &[ResourceTypeIndex] {
+        self.chains.get(resource_type.position()).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many types there are from the top down to one, itself too.
+    #[must_use]
+    pub fn depth(&self, resource_type: ResourceTypeIndex) -> usize {
+        self.chain(resource_type).len()
+    }
+
+    /// Whether a type is another one or lies below it.
+    #[must_use]
+    pub fn is_within_type(&self, resource_type: ResourceTypeIndex, other: ResourceTypeIndex) -> bool {
+        self.chain(resource_type).contains(&other)
+    }
+
+    /// The permissions that provide an API scope, or one that includes it. Cost: linear in the permissions.
+    pub fn providing(&self, scope: ApiScopeIndex) -> impl Iterator<Item = PermissionIndex> + '_ {
+        let indexes = (0u32..).map(PermissionIndex).zip(&self.api_scopes_of);
+        indexes.filter(move |(_, scopes)| scopes.contains(scope)).map(|(index, _)| index)
+    }
+
+    /// Whether a permission provides an API scope, itself or by inclusion, although this is left out.
+    #[must_use]
+    pub fn provides(&self, permission: PermissionIndex, scope: ApiScopeIndex, left_out: &ApiScopeSet) -> bool {
+        let own = self.definition(permission).into_iter().flat_map(|permission| &permission.api_scopes);
+        let mut kept = own.filter(|index| !left_out.contains(**index));
+        kept.any(|index| self.included_in.get(index.position()).is_some_and(|included| included.contains(scope)))
     }
 
     /// Finds a resource type by its id. Cost: linear in the types.
@@ -226,16 +351,39 @@ impl CompiledCatalog {
         self.role_by_number.get(&number)
     }
 
-    /// A custom role made ready: what it lists, less what this catalog has no more and what is internal.
+    /// A custom role made ready as far as it does not depend on the account's policies: to be shown.
     #[must_use]
     pub fn custom_role(&self, number: Number, record: &RoleRecord) -> RoleFacts {
+        self.custom_role_with(number, record, &[])
+    }
+
+    /// A custom role made ready: what it lists, less what this catalog has no more and what is internal. `policies`: those of
+    /// the account that it contains; one that is not among them is void, and so is an internal role as a parent.
+    #[must_use]
+    pub fn custom_role_with(&self, number: Number, record: &RoleRecord, policies: &[Arc<PolicyFacts>]) -> RoleFacts {
         let mut permissions = PermissionSet::with_capacity(self.catalog.definition.permissions.len());
         for permission in record.permissions.iter().filter_map(|number| self.permission_of_number(*number)) {
             permissions.insert(permission);
         }
         permissions.intersect_with(&self.assignable);
-        let left_out = self.left_out(&record.left_out_api_scopes);
-        RoleFacts { number, id: record.id.clone(), origin: RoleOrigin::Account, permissions, left_out }
+        let mut statements = Vec::new();
+        for number in &record.policies {
+            let managed = self.policy_of_number(*number).and_then(|index| self.policies.get(index.position()));
+            let custom = policies.iter().find(|policy| policy.number == *number).map(|policy| &policy.statements);
+            statements.extend(managed.or(custom).into_iter().flatten().cloned());
+        }
+        let is_internal = |number: &Number| self.role_of_number(*number).is_some_and(|role| role.is_internal);
+        RoleFacts {
+            number,
+            id: record.id.clone(),
+            origin: RoleOrigin::Account,
+            is_internal: false,
+            permissions,
+            statements,
+            covers: record.covers.iter().filter_map(|facet| self.facet_of_number(*facet)).collect(),
+            parents: record.parents.iter().filter(|number| !is_internal(number)).copied().collect(),
+            left_out: self.left_out(&record.left_out_api_scopes),
+        }
     }
 
     /// What a role that leaves these API scopes out does not provide: they, and every one that includes one of them.
@@ -314,7 +462,7 @@ impl CompiledCatalog {
         scopes
     }
 
-    /// The API scopes that a role provides, whatever the account is entitled to.
+    /// The API scopes that the permissions that a role lists provide, whatever the account is entitled to.
     /// Cost: linear in the role's permissions.
     #[must_use]
     pub fn role_api_scopes(&self, role: &RoleFacts) -> ApiScopeSet {
@@ -335,6 +483,48 @@ impl CompiledCatalog {
     pub fn all_api_scopes(&self) -> impl Iterator<Item = ApiScopeIndex> + '_ {
         self.api_scopes_by_id_order.iter().copied()
     }
+}
+
+/// The types from the top down to one, itself too.
+fn chain(definition: &CatalogDefinition, resource_type: ResourceTypeIndex) -> Vec<ResourceTypeIndex> {
+    let mut chain = Vec::new();
+    let mut next = Some(resource_type);
+    while let Some(index) = next.filter(|_| chain.len() < MAX_PATH_TYPES) {
+        chain.push(index);
+        next = definition.resource_types.get(index.position()).and_then(|each| each.parent);
+    }
+    chain.reverse();
+    chain
+}
+
+/// The statements of a policy made ready.
+fn statements(
+    definition: &CatalogDefinition,
+    assignable: &PermissionSet,
+    language: &dyn Conditions,
+    policy: &PolicyName,
+    statements: &[Statement],
+) -> Vec<Arc<StatementFacts>> {
+    let ready = |(position, statement): (usize, &Statement)| {
+        let mut matched = PermissionSet::with_capacity(definition.permissions.len());
+        for (index, permission) in (0..).map(PermissionIndex).zip(&definition.permissions) {
+            if statement.permissions.iter().any(|pattern| pattern.matches(permission.id.as_str())) {
+                matched.insert(index);
+            }
+        }
+        let mut of_customers = matched.clone();
+        of_customers.intersect_with(assignable);
+        Arc::new(StatementFacts {
+            policy: policy.clone(),
+            position,
+            effect: statement.effect,
+            matched,
+            assignable: of_customers,
+            resources: statement.resources.clone(),
+            condition: statement.condition.as_ref().map(|condition| ReadyCondition::new(condition, language)),
+        })
+    };
+    statements.iter().enumerate().map(ready).collect()
 }
 
 /// What API scopes come to with all that they include.

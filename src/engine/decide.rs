@@ -1,7 +1,10 @@
-//! The answer to one question, and the list of all that would be allowed.
+//! The answer to one question.
 
-use super::{HeldRole, Standing, Subject};
-use crate::model::{ApiScopeIndex, PermissionIndex};
+use super::{
+    Attributes, CompiledCatalog, ConditionInput, Fit, Place, RoleFacts, Standing, StatementFacts, Subject, agrees,
+    effective::{Chain, EffectiveSet},
+};
+use crate::model::{ApiScopeIndex, Facet, PermissionIndex, ResourcePath, ResourceTypeIndex, is_within, pairs};
 
 /// Yes or no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,23 +15,36 @@ pub enum Decision {
     Deny,
 }
 
-/// Why the answer is what it is. Each reason belongs to one decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why the answer is what it is. Each reason belongs to one decision. Of several grants the one that comes furthest says
+/// why: in the order of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
-    /// A role of the subject contains the permission, and the account is entitled to its feature.
-    Allowed,
     /// The account is suspended.
     AccountSuspended,
     /// The account has no such subject.
     SubjectUnknown,
     /// The subject is invited or suspended.
     SubjectNotActive,
-    /// No role of the subject contains the permission.
+    /// No role and no exception of the subject contains the permission.
     NoRoleGrants,
-    /// A role does, but the account is not entitled to the permission's feature.
+    /// One did, until a time that has passed.
+    GrantExpired,
+    /// One does, but the account is not entitled to the permission's feature.
     FeatureNotEntitled,
+    /// The role is not held where the question is asked, or a policy does not speak of that resource.
+    ResourceNotCovered,
+    /// It depends on a resource or a value of a facet that the question does not name.
+    ResourceRequired,
+    /// The subject's access list does not have what the question is about.
+    FacetNotGranted,
+    /// A condition does not hold, or cannot be evaluated.
+    ConditionFailed,
     /// The subject has a permission that provides the API scope, but every role that gives it leaves the scope out.
     ApiScopeLeftOut,
+    /// It is granted, and a policy takes it away.
+    DeniedByPolicy,
+    /// A grant passes, and no policy takes it away.
+    Allowed,
 }
 
 /// What a question is about.
@@ -52,15 +68,44 @@ impl From<ApiScopeIndex> for Asked {
     }
 }
 
+/// A question about a subject.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// What it is about.
+    pub asked: Asked,
+    /// Where it is asked.
+    pub place: Place<'a>,
+    /// The id of the subject, for conditions.
+    pub subject: &'a str,
+    /// What else conditions see.
+    pub attributes: &'a Attributes,
+}
+
+/// No attributes.
+pub static NO_ATTRIBUTES: Attributes = Attributes::new();
+
+impl<A: Into<Asked>> From<A> for Question<'_> {
+    /// A question that names no place, for whoever has no conditions.
+    fn from(asked: A) -> Self {
+        Self { asked: asked.into(), place: Place::default(), subject: "", attributes: &NO_ATTRIBUTES }
+    }
+}
+
 impl Reason {
-    /// Every reason, in the order in which they are looked for; [`Self::Allowed`] last.
-    pub const ALL: [Self; 7] = [
+    /// Every reason, in their order.
+    pub const ALL: [Self; 13] = [
         Self::AccountSuspended,
         Self::SubjectUnknown,
         Self::SubjectNotActive,
         Self::NoRoleGrants,
+        Self::GrantExpired,
         Self::FeatureNotEntitled,
+        Self::ResourceNotCovered,
+        Self::ResourceRequired,
+        Self::FacetNotGranted,
+        Self::ConditionFailed,
         Self::ApiScopeLeftOut,
+        Self::DeniedByPolicy,
         Self::Allowed,
     ];
 
@@ -73,8 +118,14 @@ impl Reason {
             | Self::SubjectUnknown
             | Self::SubjectNotActive
             | Self::NoRoleGrants
+            | Self::GrantExpired
             | Self::FeatureNotEntitled
-            | Self::ApiScopeLeftOut => Decision::Deny,
+            | Self::ResourceNotCovered
+            | Self::ResourceRequired
+            | Self::FacetNotGranted
+            | Self::ConditionFailed
+            | Self::ApiScopeLeftOut
+            | Self::DeniedByPolicy => Decision::Deny,
         }
     }
 
@@ -87,8 +138,14 @@ impl Reason {
             Self::SubjectUnknown => "SUBJECT_UNKNOWN",
             Self::SubjectNotActive => "SUBJECT_NOT_ACTIVE",
             Self::NoRoleGrants => "NO_ROLE_GRANTS",
+            Self::GrantExpired => "GRANT_EXPIRED",
             Self::FeatureNotEntitled => "FEATURE_NOT_ENTITLED",
+            Self::ResourceNotCovered => "RESOURCE_NOT_COVERED",
+            Self::ResourceRequired => "RESOURCE_REQUIRED",
+            Self::FacetNotGranted => "FACET_NOT_GRANTED",
+            Self::ConditionFailed => "CONDITION_FAILED",
             Self::ApiScopeLeftOut => "API_SCOPE_LEFT_OUT",
+            Self::DeniedByPolicy => "DENIED_BY_POLICY",
         }
     }
 
@@ -97,7 +154,8 @@ impl Reason {
     pub fn explanation(self) -> &'static str {
         match self {
             Self::Allowed => {
-                "A role of the subject contains the permission, and the account is entitled to its feature."
+                "A role or an exception of the subject contains the permission, everything that it depends on holds, and no \
+                 policy takes it away."
             }
             Self::AccountSuspended => "The account is suspended: nobody of it is allowed anything until it is active.",
             Self::SubjectUnknown => "The account has no such subject. Ids are case-sensitive.",
@@ -108,260 +166,271 @@ impl Reason {
                 "No role that the subject holds, directly or through a team, contains the permission. \
                  Give it a role that does, or add the permission to a custom role that it holds."
             }
+            Self::GrantExpired => {
+                "A role or an exception of the subject contained the permission until a time that has passed. Give it again."
+            }
             Self::FeatureNotEntitled => {
                 "A role of the subject contains the permission, but the account is not entitled to the feature that the \
                  permission belongs to. Entitle the account to it."
+            }
+            Self::ResourceNotCovered => {
+                "The subject has the permission, but not on this resource: the role is held on another one, or the policy \
+                 speaks of others. Give the role here, or on a resource above."
+            }
+            Self::ResourceRequired => {
+                "The subject has the permission on some resources or facet values, and the question names none. Name the \
+                 resource with its whole path, or give the facet's value."
+            }
+            Self::FacetNotGranted => {
+                "The permission is bounded by a facet, and the subject's access list has not the value that the question is \
+                 about. Give it access, or a role that covers the facet."
+            }
+            Self::ConditionFailed => {
+                "The permission is given under a condition that does not hold, or that could not be evaluated because an \
+                 attribute is missing. Send the attributes that the condition names."
             }
             Self::ApiScopeLeftOut => {
                 "The subject has a permission that provides the API scope, but every role that gives it leaves the API \
                  scope out, or one that it includes. Put it back into one of those roles."
             }
+            Self::DeniedByPolicy => {
+                "The subject has the permission, and a deny statement of one of its roles takes it away. A deny wins over every \
+                 role and every exception."
+            }
         }
     }
 }
 
-/// May this subject do this? Cost: constant.
+/// May this subject do this? Cost: constant where it is allowed on everything; else linear in the subject's grants, and for
+/// an API scope in the permissions that provide it.
 #[must_use]
-pub fn decide(subject: &Subject, asked: impl Into<Asked>) -> Reason {
+pub fn decide<'a>(subject: &Subject, question: impl Into<Question<'a>>) -> Reason {
     match subject.standing {
         Standing::AccountSuspended => return Reason::AccountSuspended,
         Standing::Unknown => return Reason::SubjectUnknown,
         Standing::NotActive => return Reason::SubjectNotActive,
         Standing::Active => {}
     }
-    let set = &subject.set;
-    let (allowed, entitled, granted) = match asked.into() {
-        // Nothing lies between being entitled to a permission and being allowed it.
-        Asked::Permission(permission) => {
-            (set.allowed().contains(permission), false, set.granted().contains(permission))
-        }
-        Asked::ApiScope(scope) => (
-            set.allowed_api_scopes().contains(scope),
-            set.entitled_api_scopes().contains(scope),
-            set.granted_api_scopes().contains(scope),
-        ),
+    let set = &*subject.set;
+    let question = question.into();
+    let outcome = match question.asked {
+        Asked::Permission(permission) if set.settled().contains(permission) => Outcome::Passes,
+        Asked::ApiScope(scope) if set.settled_api_scopes().contains(scope) => Outcome::Passes,
+        Asked::Permission(permission) => Asking { set, question: &question, permission, scope: None }.outcome(),
+        Asked::ApiScope(scope) => set
+            .catalog()
+            .providing(scope)
+            .map(|permission| Asking { set, question: &question, permission, scope: Some(scope) }.outcome())
+            .max()
+            .unwrap_or(Outcome::Fails(Reason::NoRoleGrants)),
     };
-    match (allowed, entitled, granted) {
-        (true, ..) => Reason::Allowed,
-        (false, true, _) => Reason::ApiScopeLeftOut,
-        (false, false, true) => Reason::FeatureNotEntitled,
-        (false, false, false) => Reason::NoRoleGrants,
+    match outcome {
+        Outcome::Passes => Reason::Allowed,
+        // A failure is never an allow, whatever reason it was given.
+        Outcome::Fails(Reason::Allowed) => Reason::NoRoleGrants,
+        Outcome::Fails(reason) => reason,
     }
 }
 
-/// Every permission that [`decide`] allows and whose id comes after `after`, ordered by id, each with the bindings that
-/// it comes from. Cost: linear in the catalog's permissions, and in the bindings for each permission that is taken.
-pub fn effective_permissions<'a>(
-    subject: &'a Subject,
-    after: Option<&'a str>,
-) -> impl Iterator<Item = (PermissionIndex, Vec<&'a HeldRole>)> + 'a {
-    let set = &subject.set;
-    let comes_after = move |permission: &PermissionIndex| {
-        let id = set.catalog().definition(*permission).map(|definition| definition.id.as_str());
-        after.is_none_or(|after| id.is_some_and(|id| id > after))
+/// The grants that let a question pass, whatever takes it away: chains by their position, and whether an exception does.
+pub(super) fn passing<'a>(subject: &'a Subject, question: &Question<'_>) -> (Vec<&'a Chain>, Vec<PermissionIndex>) {
+    let set = &*subject.set;
+    let (permissions, scope) = match question.asked {
+        Asked::Permission(permission) => (vec![permission], None),
+        Asked::ApiScope(scope) => (set.catalog().providing(scope).collect(), Some(scope)),
     };
-    let allowed = move |permission: &PermissionIndex| decide(subject, *permission) == Reason::Allowed;
-    set.catalog().permissions().filter(comes_after).filter(allowed).map(move |permission| {
-        let contains = |held: &&HeldRole| set.role(held.role).is_some_and(|role| role.permissions.contains(permission));
-        (permission, subject.held.iter().filter(contains).collect())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::{
-        engine::{CompiledCatalog, EffectiveSet},
-        model::{
-            ApiScope, ApiScopeId, ApiScopeIndex, Catalog, CatalogDefinition, CatalogId, CatalogRole, CustomRoleParts,
-            Feature, FeatureId, FeatureIndex, Number, PermissionDefinition, PermissionId, RoleId, RoleRecord, Section,
-            SectionId, SectionIndex, TeamId, Timestamp,
-        },
-    };
-
-    const GATED: PermissionIndex = PermissionIndex(0);
-    const FREE: PermissionIndex = PermissionIndex(1);
-    const INTERNAL: PermissionIndex = PermissionIndex(2);
-
-    /// Three permissions: one of a feature, one of none, one internal; a managed and an internal role with all of them.
-    fn catalog() -> Arc<CompiledCatalog> {
-        let permission = |id: &str, feature, internal| PermissionDefinition {
-            id: PermissionId::new(id).unwrap(),
-            description: String::new(),
-            section: SectionIndex(0),
-            feature,
-            api_scopes: vec![ApiScopeIndex(1)],
-            internal,
-            deprecated: false,
-        };
-        let role = |id: &str, internal| CatalogRole {
-            id: RoleId::new(id).unwrap(),
-            display_name: String::new(),
-            description: String::new(),
-            internal,
-            permissions: vec![GATED, FREE, INTERNAL],
-        };
-        let scope =
-            |id: &str, includes| ApiScope { id: ApiScopeId::new(id).unwrap(), description: String::new(), includes };
-        Arc::new(CompiledCatalog::new(Catalog {
-            number: Number(1),
-            definition: CatalogDefinition {
-                id: CatalogId::new("c").unwrap(),
-                display_name: String::new(),
-                description: String::new(),
-                features: vec![Feature {
-                    id: FeatureId::new("f").unwrap(),
-                    display_name: String::new(),
-                    description: String::new(),
-                }],
-                sections: vec![Section {
-                    id: SectionId::new("s").unwrap(),
-                    display_name: String::new(),
-                    description: String::new(),
-                }],
-                api_scopes: vec![scope("sms:send", vec![]), scope("message:send", vec![ApiScopeIndex(0)])],
-                permissions: vec![
-                    permission("z.gated", Some(FeatureIndex(0)), false),
-                    permission("a.free", None, false),
-                    permission("m.internal", None, true),
-                ],
-                roles: vec![role("managed", false), role("internal", true)],
-                custom_roles: CustomRoleParts { permissions: true },
-            },
-            feature_numbers: vec![Number(10)],
-            permission_numbers: vec![Number(20), Number(21), Number(22)],
-            role_numbers: vec![Number(30), Number(31)],
-        }))
-    }
-
-    fn subject(standing: Standing, features: &[Number], role_ids: &[&str], team: Option<&str>) -> Subject {
-        let catalog = catalog();
-        let roles: Vec<_> = role_ids.iter().map(|id| Arc::clone(catalog.role(id).unwrap())).collect();
-        let team = team.map(|id| (Number(40), TeamId::new(id).unwrap()));
-        let held =
-            roles.iter().map(|role| HeldRole { role: role.number, team: team.clone(), binding: Number(50) }).collect();
-        Subject { standing, set: Arc::new(EffectiveSet::new(catalog, features, roles)), held }
-    }
-
-    #[test]
-    fn a_permission_needs_a_role_and_the_feature_and_the_answer_says_which_is_missing() {
-        let on = [Number(10)];
-        for (features, roles, permission, expected) in [
-            (&on[..], &["managed"][..], GATED, Reason::Allowed),
-            (&[], &["managed"], GATED, Reason::FeatureNotEntitled),
-            (&[], &["managed"], FREE, Reason::Allowed),
-            (&on, &[], GATED, Reason::NoRoleGrants),
-            (&[], &[], GATED, Reason::NoRoleGrants),
-            (&on, &["managed"], INTERNAL, Reason::NoRoleGrants),
-            (&on, &["internal"], INTERNAL, Reason::Allowed),
-            (&on, &["managed"], PermissionIndex(3), Reason::NoRoleGrants),
-            (&on, &["managed"], PermissionIndex(u32::MAX), Reason::NoRoleGrants),
-        ] {
-            let subject = subject(Standing::Active, features, roles, None);
-            assert_eq!(decide(&subject, permission), expected, "{features:?} {roles:?} {permission:?}");
+    let (mut chains, mut exceptions) = (Vec::new(), Vec::new());
+    for permission in permissions {
+        let asking = Asking { set, question, permission, scope };
+        if asking.outcome() != Outcome::Passes {
+            continue;
+        }
+        let Some(fit) = set.catalog().fit(&question.place, permission) else { continue };
+        let passes =
+            |chain: &&Chain| chain.permissions().contains(permission) && asking.chain(fit, chain) == Outcome::Passes;
+        chains.extend(set.grants.iter().filter(passes));
+        if set.exceptions.contains(permission) && asking.passes(fit, None, None, None) == Outcome::Passes {
+            exceptions.push(permission);
         }
     }
+    (chains, exceptions)
+}
 
-    #[test]
-    fn nobody_who_is_not_active_is_allowed_anything_whatever_they_hold() {
-        for (standing, expected) in [
-            (Standing::AccountSuspended, Reason::AccountSuspended),
-            (Standing::Unknown, Reason::SubjectUnknown),
-            (Standing::NotActive, Reason::SubjectNotActive),
-        ] {
-            let subject = subject(standing, &[Number(10)], &["managed", "internal"], None);
-            for permission in [GATED, FREE, INTERNAL] {
-                assert_eq!(decide(&subject, permission), expected);
+/// How far a question comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Fails(Reason),
+    Passes,
+}
+
+/// A question about one permission.
+struct Asking<'a> {
+    set: &'a EffectiveSet,
+    question: &'a Question<'a>,
+    permission: PermissionIndex,
+    /// It is asked for because it provides this.
+    scope: Option<ApiScopeIndex>,
+}
+
+impl Asking<'_> {
+    fn outcome(&self) -> Outcome {
+        let (set, permission) = (self.set, self.permission);
+        if !set.granted().contains(permission) {
+            let expired = set.expired().contains(permission);
+            return Outcome::Fails(if expired { Reason::GrantExpired } else { Reason::NoRoleGrants });
+        }
+        if !set.entitled().contains(permission) {
+            return Outcome::Fails(Reason::FeatureNotEntitled);
+        }
+        // Of another line of types: nothing of it is asked about.
+        let Some(fit) = set.catalog().fit(&self.question.place, permission) else {
+            return Outcome::Fails(Reason::NoRoleGrants);
+        };
+        let is_about = |chain: &&Chain| chain.permissions().contains(permission);
+        let mut furthest = Outcome::Fails(Reason::NoRoleGrants);
+        for chain in set.grants.iter().filter(is_about) {
+            furthest = furthest.max(self.chain(fit, chain));
+            if furthest == Outcome::Passes {
+                break;
             }
-            assert_eq!(effective_permissions(&subject, None).count(), 0);
+        }
+        if furthest != Outcome::Passes && set.exceptions.contains(permission) {
+            furthest = furthest.max(self.passes(fit, None, None, None));
+        }
+        if furthest == Outcome::Passes && set.denies.iter().filter(is_about).any(|chain| self.is_denied(fit, chain)) {
+            return Outcome::Fails(Reason::DeniedByPolicy);
+        }
+        furthest
+    }
+
+    fn chain(&self, fit: Fit<'_>, chain: &Chain) -> Outcome {
+        // A chain without its binding gives nothing.
+        let Some(bound) = self.set.bindings().get(chain.binding) else { return Outcome::Fails(Reason::NoRoleGrants) };
+        let on = bound.resource.as_ref().map(|on| (&on.path, on.resource_type));
+        self.passes(fit, on, Some(&chain.role), chain.statement.as_deref())
+    }
+
+    /// How far one grant comes. `role`: the one that lists it; none: it is an exception.
+    fn passes(
+        &self,
+        fit: Fit<'_>,
+        on: Option<(&ResourcePath, ResourceTypeIndex)>,
+        role: Option<&RoleFacts>,
+        statement: Option<&StatementFacts>,
+    ) -> Outcome {
+        let catalog = &**self.set.catalog();
+        let covered = match fit {
+            Fit::Exact(path) => {
+                on.is_none_or(|(on, _)| is_within(path, on.as_str()))
+                    && statement.is_none_or(|statement| statement.matches(path))
+            }
+            Fit::Everything(path) => {
+                on.is_none_or(|(on, _)| is_within(path, on.as_str()))
+                    && statement.is_none_or(|statement| statement.matches_all_below(path))
+            }
+        };
+        if !covered {
+            let somewhere = matches!(fit, Fit::Everything(path) if self.could_cover(catalog, path, on, statement));
+            let reason = if somewhere { Reason::ResourceRequired } else { Reason::ResourceNotCovered };
+            return Outcome::Fails(reason);
+        }
+        let covers = role.map_or(&[][..], |role| &role.covers);
+        let mut stopped = None;
+        for facet in catalog.facets(self.permission).iter().filter(|facet| !covers.contains(facet)) {
+            // One that naming a value could mend comes first in the order of reasons.
+            stopped = stopped.into_iter().chain(self.stops(catalog, *facet)).min();
+        }
+        if let Some(reason) = stopped {
+            return Outcome::Fails(reason);
+        }
+        let conditions = catalog.condition(self.permission).into_iter();
+        let mut conditions = conditions.chain(statement.and_then(|statement| statement.condition.as_ref()));
+        if !conditions.all(|condition| self.holds(catalog, condition) == Some(true)) {
+            return Outcome::Fails(Reason::ConditionFailed);
+        }
+        match (self.scope, role) {
+            (Some(scope), Some(role)) if !catalog.provides(self.permission, scope, &role.left_out) => {
+                Outcome::Fails(Reason::ApiScopeLeftOut)
+            }
+            _ => Outcome::Passes,
         }
     }
 
-    #[test]
-    fn the_list_is_what_would_be_allowed_ordered_by_id_with_every_path() {
-        let subject = subject(Standing::Active, &[Number(10)], &["managed", "internal"], Some("night-shift"));
-        let listed: Vec<_> = effective_permissions(&subject, None).map(|(index, held)| (index, held.len())).collect();
-        assert_eq!(listed, [(FREE, 2), (INTERNAL, 1), (GATED, 2)]);
-        let rest: Vec<_> = effective_permissions(&subject, Some("a.free")).map(|(index, _)| index).collect();
-        assert_eq!(rest, [INTERNAL, GATED]);
-    }
-
-    #[test]
-    fn a_custom_role_gives_nothing_internal_and_nothing_that_its_catalog_has_no_more() {
-        let catalog = catalog();
-        let record = RoleRecord {
-            id: RoleId::new("mine").unwrap(),
-            display_name: String::new(),
-            description: String::new(),
-            permissions: vec![Number(21), Number(22), Number(99)],
-            left_out_api_scopes: Vec::new(),
-            created: Timestamp(0),
-            updated: Timestamp(0),
+    /// Whether there is a longer path, down to the permission's type, that a grant covers.
+    fn could_cover(
+        &self,
+        catalog: &CompiledCatalog,
+        path: &str,
+        on: Option<(&ResourcePath, ResourceTypeIndex)>,
+        statement: Option<&StatementFacts>,
+    ) -> bool {
+        let lives_on = catalog.definition(self.permission).and_then(|definition| definition.resource_type);
+        let Some(lives_on) = lives_on else { return false };
+        let known = match on {
+            None => path,
+            Some((on, _)) if is_within(path, on.as_str()) => path,
+            Some((on, at)) if is_within(on.as_str(), path) && catalog.is_within_type(lives_on, at) => on.as_str(),
+            Some(_) => return false,
         };
-        let role = catalog.custom_role(Number(60), &record);
-        let given: Vec<_> =
-            [GATED, FREE, INTERNAL].into_iter().filter(|each| role.permissions.contains(*each)).collect();
-        assert_eq!(given, [FREE]);
+        let Some(statement) = statement.filter(|statement| !statement.resources.is_empty()) else { return true };
+        let depth = pairs(known).filter(|_| !known.is_empty()).count();
+        let types = &catalog.catalog().definition.resource_types;
+        let below = catalog.chain(lives_on).iter().skip(depth).filter_map(|index| types.get(index.position()));
+        let below = below.flat_map(|each| [Some(each.plural.as_str()), None]);
+        let whole = known.split('/').filter(|_| !known.is_empty()).map(Some).chain(below);
+        statement.resources.iter().any(|pattern| pattern.could_match(whole.clone()))
     }
 
-    #[test]
-    fn a_permission_provides_the_api_scopes_that_its_own_include() {
-        let catalog = catalog();
-        let scopes = catalog.api_scopes(FREE);
-        let ids: Vec<_> = catalog.api_scope_ids(&scopes).map(ApiScopeId::as_str).collect();
-        assert_eq!(ids, ["message:send", "sms:send"], "ordered by id");
-    }
-
-    #[test]
-    fn an_api_scope_needs_a_permission_that_provides_it_and_a_role_that_does_not_leave_it_out() {
-        const SMS: ApiScopeIndex = ApiScopeIndex(0);
-        const MESSAGE: ApiScopeIndex = ApiScopeIndex(1);
-        let catalog = catalog();
-        let role = |number, permissions: &[u64], left_out: &[&str]| {
-            let record = RoleRecord {
-                id: RoleId::new("mine").unwrap(),
-                display_name: String::new(),
-                description: String::new(),
-                permissions: permissions.iter().copied().map(Number).collect(),
-                left_out_api_scopes: left_out.iter().map(|id| ApiScopeId::new(id).unwrap()).collect(),
-                created: Timestamp(0),
-                updated: Timestamp(0),
-            };
-            Arc::new(catalog.custom_role(Number(number), &record))
+    /// Why a facet does not let the question through; none: it does.
+    fn stops(&self, catalog: &CompiledCatalog, facet: Facet) -> Option<Reason> {
+        let access = self.set.access();
+        let resource_type = match facet {
+            Facet::Feature => {
+                return (!access.has_feature_of(catalog, self.permission)).then_some(Reason::FacetNotGranted);
+            }
+            Facet::Type(resource_type) => resource_type,
         };
-        let (gated, free) = (&[20][..], &[21][..]);
-        for (features, roles, sms, message) in [
-            (&[][..], vec![], Reason::NoRoleGrants, Reason::NoRoleGrants),
-            (&[], vec![role(60, free, &[])], Reason::Allowed, Reason::Allowed),
-            (&[], vec![role(60, gated, &[])], Reason::FeatureNotEntitled, Reason::FeatureNotEntitled),
-            (&[Number(10)], vec![role(60, gated, &[])], Reason::Allowed, Reason::Allowed),
-            // What includes a scope that is left out goes with it.
-            (&[], vec![role(60, free, &["sms:send"])], Reason::ApiScopeLeftOut, Reason::ApiScopeLeftOut),
-            // A scope that comes only by being included goes with what includes it.
-            (&[], vec![role(60, free, &["message:send"])], Reason::ApiScopeLeftOut, Reason::ApiScopeLeftOut),
-            // Another role gives it all the same; the furthest of several failures is the reason.
-            (&[], vec![role(60, free, &["sms:send"]), role(61, free, &[])], Reason::Allowed, Reason::Allowed),
-            (
-                &[],
-                vec![role(60, free, &["sms:send"]), role(61, gated, &[])],
-                Reason::ApiScopeLeftOut,
-                Reason::ApiScopeLeftOut,
-            ),
-        ] {
-            let held = roles.iter().map(|role| HeldRole { role: role.number, team: None, binding: Number(50) });
-            let held = held.collect();
-            let set = Arc::new(EffectiveSet::new(Arc::clone(&catalog), features, roles));
-            let subject = Subject { standing: Standing::Active, set, held };
-            assert_eq!((decide(&subject, SMS), decide(&subject, MESSAGE)), (sms, message));
-            assert_eq!(decide(&subject, ApiScopeIndex(9)), Reason::NoRoleGrants);
+        let Some(list) = access.resources(resource_type) else { return Some(Reason::FacetNotGranted) };
+        if list.all {
+            return None;
+        }
+        match self.question.place.value(catalog, resource_type) {
+            Some(value) => {
+                let has_it = list.values.iter().any(|each| each.as_str() == value);
+                (!has_it).then_some(Reason::FacetNotGranted)
+            }
+            None => {
+                let fits = list.values.iter().any(|value| agrees(value.as_str(), self.question.place.path));
+                Some(if fits { Reason::ResourceRequired } else { Reason::FacetNotGranted })
+            }
         }
     }
 
-    #[test]
-    fn every_reason_but_one_is_a_denial() {
-        let allowing: Vec<_> = Reason::ALL.into_iter().filter(|reason| reason.decision() == Decision::Allow).collect();
-        assert_eq!(allowing, [Reason::Allowed]);
+    fn is_denied(&self, fit: Fit<'_>, chain: &Chain) -> bool {
+        let bound = self.set.bindings().get(chain.binding);
+        // What cannot be told applies.
+        let (Some(bound), Some(statement)) = (bound, &chain.statement) else { return true };
+        let on = bound.resource.as_ref().map_or("", |on| on.path.as_str());
+        match fit {
+            // Something below could be denied, so not everything is allowed.
+            Fit::Everything(path) => is_within(path, on) || is_within(on, path),
+            Fit::Exact(path) => {
+                is_within(path, on)
+                    && statement.matches(path)
+                    && statement.condition.as_ref().is_none_or(|condition| {
+                        // One that cannot be evaluated applies.
+                        self.holds(self.set.catalog(), condition) != Some(false)
+                    })
+            }
+        }
+    }
+
+    fn holds(&self, catalog: &CompiledCatalog, condition: &super::ReadyCondition) -> Option<bool> {
+        let place = &self.question.place;
+        let types = (0u32..).map(ResourceTypeIndex).zip(&catalog.catalog().definition.resource_types);
+        let facets: Vec<(&str, &str)> =
+            types.filter_map(|(index, each)| Some((each.id.as_str(), place.value(catalog, index)?))).collect();
+        let (subject, attributes) = (self.question.subject, self.question.attributes);
+        condition.holds(&ConditionInput { subject, path: place.path, facets: &facets, attributes })
     }
 }

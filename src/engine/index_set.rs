@@ -38,6 +38,13 @@ impl<I: Index> IndexSet<I> {
         }
     }
 
+    /// Takes one out.
+    pub fn remove(&mut self, index: I) {
+        if let Some(word) = self.words.get_mut(index.position() / 64) {
+            *word &= !(1 << (index.position() % 64));
+        }
+    }
+
     /// Whether one is in the set. Cost: one look-up.
     #[must_use]
     pub fn contains(&self, index: I) -> bool {

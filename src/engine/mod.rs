@@ -5,11 +5,26 @@
 //! [`decide`]. Read [`CompiledCatalog`], then [`EffectiveSet`], then [`decide`].
 
 mod compiled;
+mod condition;
 mod decide;
 mod effective;
 mod index_set;
+mod list;
+mod place;
+mod role;
+
+#[cfg(test)]
+mod tests;
 
 pub use compiled::{CompiledCatalog, FEATURE_FACET};
-pub use decide::{Asked, Decision, Reason, decide, effective_permissions};
-pub use effective::{EffectiveSet, HeldRole, RoleFacts, RoleOrigin, Standing, Subject};
+pub use condition::{
+    AttributeValue, Attributes, CompiledCondition, ConditionInput, Conditions, NoConditions, ReadyCondition,
+};
+pub use decide::{Asked, Decision, NO_ATTRIBUTES, Question, Reason, decide};
+pub use effective::{
+    Access, AccessList, BoundResource, BoundRole, EffectiveSet, HeldException, HeldRole, Holdings, Standing, Subject,
+};
 pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};
+pub use list::{HeldBy, Listed, Way, allowing_ways, effective_permissions};
+pub use place::{Fit, Place, agrees};
+pub use role::{PolicyFacts, PolicyName, RoleFacts, RoleOrigin, StatementFacts};

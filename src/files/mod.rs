@@ -9,21 +9,32 @@ mod account_file;
 mod account_writer;
 mod catalog_file;
 mod catalog_writer;
+mod condition;
+mod cycles;
+mod definition;
 mod node;
 mod problem;
 mod read;
 mod scalar;
+mod statements;
+mod time;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
 
-pub use account_file::{
-    AccountDefinition, Located, MAX_HOLDER_REFERENCES, RoleDefinition, RoleName, ServiceAccountDefinition,
-    TeamDefinition, UserDefinition, parse_account,
-};
+pub use account_file::{MAX_HOLDER_REFERENCES, MAX_REASON_BYTES, parse_account};
 pub use account_writer::{AccountWriter, write_account};
 pub use catalog_file::parse_catalog;
 pub use catalog_writer::write_catalog;
+pub use condition::check_condition;
+pub use definition::{
+    AccessDefinition, AccountDefinition, ExceptionDefinition, FacetName, Located, PolicyDefinition, PolicyName,
+    ResourceDefinition, RoleDefinition, RoleGrant, RoleName, ServiceAccountDefinition, StatementDefinition,
+    TeamDefinition, UserDefinition,
+};
 pub use node::{FileKind, Position, kind_of};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES};
+pub use time::write as write_time;
+pub use vocabulary::Vocabulary;

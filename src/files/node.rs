@@ -11,7 +11,7 @@ use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput};
 
 use super::problem::Problems;
 
-/// How deep sequences and mappings may lie in each other. The formats need 5.
+/// How deep sequences and mappings may lie in each other. The formats need 6.
 const MAX_DEPTH: usize = 16;
 
 /// How much of a file [`kind_of`] looks at, in bytes.
@@ -80,16 +80,16 @@ impl Value<'_> {
     }
 }
 
-/// Which of `texts` were given before, in the file's order: where, and where first.
-pub(super) fn repeated<'t>(texts: impl Iterator<Item = (&'t str, Position)>) -> Vec<(Position, &'t str, Position)> {
-    let mut order: Vec<_> = texts.collect();
+/// Which of `values` were given before, in the file's order: where, and where first.
+pub(super) fn repeated<T: Ord + Copy>(values: impl Iterator<Item = (T, Position)>) -> Vec<(Position, T, Position)> {
+    let mut order: Vec<_> = values.collect();
     order.sort_unstable();
     let mut repeated = Vec::new();
-    let mut first: Option<(&str, Position)> = None;
-    for (text, at) in order {
+    let mut first: Option<(T, Position)> = None;
+    for (value, at) in order {
         match first {
-            Some((known, first_at)) if known == text => repeated.push((at, text, first_at)),
-            _ => first = Some((text, at)),
+            Some((known, first_at)) if known == value => repeated.push((at, value, first_at)),
+            _ => first = Some((value, at)),
         }
     }
     repeated.sort_unstable();

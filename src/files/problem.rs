@@ -107,6 +107,11 @@ impl Problems {
         self.more
     }
 
+    /// How many problems there are, kept or not.
+    pub(super) fn count(&self) -> u64 {
+        self.more.saturating_add(self.kept.len() as u64)
+    }
+
     /// Whether nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -7,10 +7,12 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use super::{
+    definition::Located,
     node::{Node, Position, Value, repeated},
     problem::{Given, Problems},
+    time,
 };
-use crate::model::InvalidId;
+use crate::model::{InvalidId, Timestamp};
 
 /// The longest display name, user name or email, in bytes.
 pub const MAX_DISPLAY_NAME_BYTES: usize = 256;
@@ -61,7 +63,7 @@ impl Reader<'_> {
         }
     }
 
-    fn add_mismatch(&mut self, node: &Node<'_>, path: &Path<'_>, expected: &str) {
+    pub(super) fn add_mismatch(&mut self, node: &Node<'_>, path: &Path<'_>, expected: &str) {
         match &node.value {
             value if value.is_null() => {
                 self.add(node.at, path, format_args!("nothing, or null, was given; expected {expected}"));
@@ -144,6 +146,26 @@ impl Reader<'_> {
         items
     }
 
+    /// The items of a list that must have one. `at` and `path` are those of the mapping that it is a field of, and of the
+    /// field.
+    pub(super) fn some<'a>(
+        &mut self,
+        node: Option<Node<'a>>,
+        at: Position,
+        path: &Path<'_>,
+        max: usize,
+        what: &str,
+    ) -> Vec<Node<'a>> {
+        match (&node, path) {
+            (None, Path::Field(parent, name)) => drop(self.required(None, at, parent, name)),
+            (Some(Node { at, value: Value::Sequence(items) }), _) if items.is_empty() => {
+                self.add(*at, path, format_args!("an empty list was given; expected at least one {what}"));
+            }
+            _ => {}
+        }
+        self.list(node, path, max)
+    }
+
     /// A text, in quotes or not.
     pub(super) fn string<'a>(&mut self, node: Node<'a>, path: &Path<'_>) -> Option<(Cow<'a, str>, Position)> {
         if node.value.is_null() {
@@ -166,6 +188,12 @@ impl Reader<'_> {
         if text.len() > max_bytes {
             self.add(at, path, format_args!("{} bytes were given; expected at most {max_bytes}", text.len()));
         }
+        self.no_control(&text, at, path);
+        text.into_owned()
+    }
+
+    /// Complains about the first control character of a text.
+    pub(super) fn no_control(&mut self, text: &str, at: Position, path: &Path<'_>) {
         if let Some(control) = text.chars().find(|char| char.is_control() && !matches!(char, '\n' | '\t')) {
             let message = format_args!(
                 "the control character U+{:04X} was given; expected none but newline and tab",
@@ -173,17 +201,32 @@ impl Reader<'_> {
             );
             self.add(at, path, message);
         }
-        text.into_owned()
     }
 
     /// The display name of something that must have one.
     pub(super) fn display_name(&mut self, node: Option<Node<'_>>, at: Position, parent: &Path<'_>) -> String {
-        let Some(node) = self.required(node, at, parent, "display_name") else { return String::new() };
-        let path = parent.field("display_name");
+        self.required_text(node, at, &parent.field("display_name"), MAX_DISPLAY_NAME_BYTES, "name")
+    }
+
+    /// A text for people that must be there and not empty. `at` is that of the mapping.
+    pub(super) fn required_text(
+        &mut self,
+        node: Option<Node<'_>>,
+        at: Position,
+        path: &Path<'_>,
+        max_bytes: usize,
+        what: &str,
+    ) -> String {
+        let Some(node) = node else {
+            if let Path::Field(parent, name) = path {
+                self.required(None, at, parent, name);
+            }
+            return String::new();
+        };
         if matches!(&node.value, Value::Scalar { text, plain: false } if text.is_empty()) {
-            self.add(node.at, &path, "\"\" was given; expected a name for people to read");
+            self.add(node.at, path, format_args!("\"\" was given; expected a {what} for people to read"));
         }
-        self.text(Some(node), &path, MAX_DISPLAY_NAME_BYTES)
+        self.text(Some(node), path, max_bytes)
     }
 
     /// `true` or `false`; none given: false.
@@ -197,6 +240,30 @@ impl Reader<'_> {
                 false
             }
         }
+    }
+
+    /// A whole number of at least 1; none given: none.
+    pub(super) fn number(&mut self, node: Option<Node<'_>>, path: &Path<'_>) -> Option<u64> {
+        let node = node?;
+        let number = match &node.value {
+            Value::Scalar { text, plain: true } if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| *number > 0);
+        if number.is_none() {
+            self.add_mismatch(&node, path, "a whole number of at least 1, without quotes");
+        }
+        number
+    }
+
+    /// An instant; none given: none.
+    pub(super) fn time(&mut self, node: Option<Node<'_>>, path: &Path<'_>) -> Option<Timestamp> {
+        let (text, at) = self.string(node?, path)?;
+        let time = time::parse(&text);
+        if time.is_none() {
+            self.add(at, path, format_args!("{} was given; expected {}", Given(&text), time::EXPECTED));
+        }
+        time
     }
 
     /// One of these words; none given, or another: the first.
@@ -226,8 +293,21 @@ impl Reader<'_> {
         new: fn(&str) -> Result<Id, InvalidId>,
         names: &mut Names<'a>,
     ) -> Option<(Id, Position)> {
-        let node = self.required(node, at, parent, "id")?;
-        let path = parent.field("id");
+        self.declared_as("id", node, at, parent, new, names)
+    }
+
+    /// The same for a thing whose name is in another field.
+    pub(super) fn declared_as<'a, Id: fmt::Debug>(
+        &mut self,
+        field: &'static str,
+        node: Option<Node<'a>>,
+        at: Position,
+        parent: &Path<'_>,
+        new: fn(&str) -> Result<Id, InvalidId>,
+        names: &mut Names<'a>,
+    ) -> Option<(Id, Position)> {
+        let node = self.required(node, at, parent, field)?;
+        let path = parent.field(field);
         let (text, at) = self.string(node, &path)?;
         let id = new(&text);
         match (&id, names.declare(text, at)) {
@@ -246,6 +326,11 @@ impl Reader<'_> {
         max: usize,
     ) -> Vec<(usize, Cow<'a, str>, Position)> {
         let items = self.list(node, path, max);
+        self.texts(items, path)
+    }
+
+    /// The items of a list as texts, each once.
+    pub(super) fn texts<'a>(&mut self, items: Vec<Node<'a>>, path: &Path<'_>) -> Vec<(usize, Cow<'a, str>, Position)> {
         let mut strings = Vec::with_capacity(items.len());
         for (index, item) in items.into_iter().enumerate() {
             if let Some((text, at)) = self.string(item, &path.item(index)) {
@@ -256,6 +341,34 @@ impl Reader<'_> {
             self.add(at, path, format_args!("{} is listed twice; first at {first}", Given(text)));
         }
         strings
+    }
+
+    /// A text that is to be an id, a pattern or the like.
+    pub(super) fn located<Id>(
+        &mut self,
+        text: &str,
+        at: Position,
+        path: &Path<'_>,
+        new: fn(&str) -> Result<Id, InvalidId>,
+    ) -> Option<Located<Id>> {
+        match new(text) {
+            Ok(value) => Some(Located { value, at }),
+            Err(error) => {
+                self.add(at, path, error);
+                None
+            }
+        }
+    }
+
+    /// A list of such texts, each once.
+    pub(super) fn ids<Id>(
+        &mut self,
+        node: Option<Node<'_>>,
+        path: &Path<'_>,
+        new: fn(&str) -> Result<Id, InvalidId>,
+    ) -> Vec<Located<Id>> {
+        let strings = self.strings(node, path, usize::MAX);
+        strings.into_iter().filter_map(|(index, text, at)| self.located(&text, at, &path.item(index), new)).collect()
     }
 
     /// A list of names that the file itself gives things, as their positions among those things.
@@ -276,9 +389,15 @@ impl Reader<'_> {
             .collect()
     }
 
-    /// One name that the file itself gives a thing.
+    /// One name that the file itself gives a thing; none given: none.
+    pub(super) fn name(&mut self, node: Option<Node<'_>>, path: &Path<'_>, names: &Names<'_>) -> Option<Reference> {
+        let (text, at) = self.string(node?, path)?;
+        self.reference(&text, at, path, names).map(|to| Reference { item: 0, to, at })
+    }
+
+    /// One name that the file itself gives a thing, as its position among those things.
     pub(super) fn reference(&mut self, text: &str, at: Position, path: &Path<'_>, names: &Names<'_>) -> Option<u32> {
-        let found = names.known.get(text).map(|(index, _)| *index);
+        let found = names.position(text);
         if found.is_none() {
             self.problems.add_unknown(at, path, text, names.expected, names.iter());
         }
@@ -289,7 +408,7 @@ impl Reader<'_> {
 /// An entry of a list that names a thing of the file.
 #[derive(Clone, Copy)]
 pub(super) struct Reference {
-    /// Its place in the list.
+    /// Its place in the list; 0 if it is the field's only value.
     pub(super) item: usize,
     /// The thing's place among those of its sort.
     pub(super) to: u32,
@@ -328,8 +447,25 @@ impl<'a> Names<'a> {
         self.known.contains_key(text)
     }
 
+    /// The names, sorted.
     pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
         self.known.keys().map(|name| &**name)
+    }
+
+    /// The names by their positions.
+    pub(super) fn in_order(&self) -> Vec<&str> {
+        let mut order = vec![""; self.known.len()];
+        for (name, (position, _)) in &self.known {
+            if let Some(place) = order.get_mut(*position as usize) {
+                *place = name;
+            }
+        }
+        order
+    }
+
+    /// The position of a name.
+    pub(super) fn position(&self, text: &str) -> Option<u32> {
+        self.known.get(text).map(|(position, _)| *position)
     }
 
     pub(super) fn expected(&self) -> &'static str {

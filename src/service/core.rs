@@ -13,18 +13,36 @@ use tokio::sync::{Semaphore, mpsc};
 use super::{
     error::{ErrorReason, ServiceError},
     facts,
+    holdings::{RoleSignature, Signature},
     questions::Answerable,
     writer,
 };
 use crate::{
     cache::{CacheLimits, Interner, LoadCache, MokaMap, Stamps, TableMap},
-    engine::{CompiledCatalog, EffectiveSet},
+    engine::{CompiledCatalog, Conditions, EffectiveSet, NoConditions, RoleFacts},
     model::{Dependency, Key, Number, Revision, Timestamp},
     store::{At, ChangeLog, Store, View},
 };
 
-/// What a service is told at its start.
+/// Says what time it is.
+pub trait Clock: std::fmt::Debug + Send + Sync {
+    /// The time, which may be less than it was before.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the machine.
 #[derive(Clone, Copy, Debug)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a service is told at its start.
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// What the cache may hold.
     pub cache: CacheLimits,
@@ -32,6 +50,12 @@ pub struct Settings {
     pub loads: usize,
     /// Keys the slots of the stamps. Any number that outsiders cannot guess.
     pub seed: u64,
+    /// Says what time it is. What the service takes for the time never runs backwards all the same.
+    pub clock: Arc<dyn Clock>,
+    /// No decision is made for an earlier time than this.
+    pub not_before: Timestamp,
+    /// The language of conditions.
+    pub conditions: Arc<dyn Conditions>,
     /// A bug to have, so that the tests of the tests can look for it.
     #[cfg(test)]
     pub(crate) fault: Option<Fault>,
@@ -53,6 +77,16 @@ pub(crate) enum Fault {
     ServiceAccountAsUser,
     /// What a role's holders are counted to be never becomes less.
     HolderCountKept,
+    /// A deny statement counts only in the role that is held, not in its parents.
+    InheritedDenyIgnored,
+    /// A role that is held on a resource is held on the whole account too.
+    ResourceIgnored,
+    /// A user has the access lists of all users of the account.
+    AccessOfEverybody,
+    /// A kept answer is given however long ago something of it expired.
+    ExpiryIgnoredOnRead,
+    /// In a pattern of permissions one star matches two segments too.
+    StarMatchesTwo,
 }
 
 impl Default for Settings {
@@ -61,6 +95,9 @@ impl Default for Settings {
             cache: CacheLimits::default(),
             loads: 64,
             seed: 0,
+            clock: Arc::new(SystemClock),
+            not_before: Timestamp(0),
+            conditions: Arc::new(NoConditions),
             #[cfg(test)]
             fault: None,
         }
@@ -96,8 +133,6 @@ pub struct Page<T> {
     pub revision: Revision,
 }
 
-/// What made a compiled set: catalog and its revision, entitled features, roles and their revisions.
-pub(super) type Signature = (Number, Revision, Vec<Number>, Vec<(Number, Revision)>);
 type SubjectCache = LoadCache<Answerable, ServiceError, MokaMap<Answerable>>;
 type CatalogCache = LoadCache<Option<CatalogAt>, ServiceError, TableMap<Option<CatalogAt>>>;
 
@@ -115,8 +150,10 @@ pub(super) struct Core {
     pub(super) subjects: SubjectCache,
     pub(super) catalogs: CatalogCache,
     pub(super) sets: Interner<Signature, EffectiveSet>,
-    clock: AtomicU64,
-    #[cfg(test)]
+    /// Compiled custom roles, by the version of the catalog too.
+    pub(super) roles: Interner<((Number, Revision), RoleSignature), RoleFacts>,
+    /// The latest time that was told.
+    latest: AtomicU64,
     pub(super) settings: Settings,
     pub(super) loads: Arc<Semaphore>,
 }
@@ -124,9 +161,8 @@ pub(super) struct Core {
 impl Core {
     /// The server's clock: milliseconds since 1970, and never less than it has said before.
     pub(super) fn now(&self) -> Timestamp {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        Timestamp(self.clock.fetch_max(now, Ordering::Relaxed).max(now))
+        let now = self.settings.clock.now().0;
+        Timestamp(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
     /// A catalog made ready, as it is now. None: there is no such catalog.
@@ -134,15 +170,15 @@ impl Core {
         let mut read = |stamps: &Stamps, dependencies: &mut crate::cache::Dependencies| {
             stamps.depend(dependencies, &Dependency::Thing(number));
             let record = facts::get_catalog(&StoreView(&*self.store), &Key::Catalog(number))?;
-            Ok((record.map(compile), None))
+            Ok((record.map(|record| self.compile(record)), None))
         };
         let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), &mut read)?;
         Ok(entry.value.clone())
     }
 
     /// A catalog made ready as it is in a view. Cost: as large as the catalog; for reads of the past and plans.
-    pub(super) fn catalog_in(view: &dyn View, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
-        Ok(facts::get_catalog(view, &Key::Catalog(number))?.map(compile))
+    pub(super) fn catalog_in(&self, view: &dyn View, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
+        Ok(facts::get_catalog(view, &Key::Catalog(number))?.map(|record| self.compile(record)))
     }
 
     /// A catalog made ready as it was at a revision. Cost: that of [`Self::catalog`] unless it has changed since.
@@ -151,7 +187,7 @@ impl Core {
             Ok(Some(current)) if current.revision <= revision => Ok(Some(current)),
             Err(error) if error.reason != ErrorReason::Disturbed => Err(error),
             // Replaced since, or being replaced at this moment.
-            _ => Self::catalog_in(&self.at(revision), number),
+            _ => self.catalog_in(&self.at(revision), number),
         }
     }
 
@@ -159,10 +195,14 @@ impl Core {
     pub(super) fn at(&self, revision: Revision) -> At<'_> {
         At { store: &*self.store, revision }
     }
-}
 
-fn compile(record: crate::model::Stamped<Box<crate::model::Catalog>>) -> CatalogAt {
-    CatalogAt { compiled: Arc::new(CompiledCatalog::new(*record.value)), revision: record.revision }
+    fn compile(&self, record: crate::model::Stamped<Box<crate::model::Catalog>>) -> CatalogAt {
+        let catalog = *record.value;
+        #[cfg(test)]
+        let catalog = self.with_faulty_catalog(catalog);
+        let compiled = CompiledCatalog::new(catalog, Arc::clone(&self.settings.conditions));
+        CatalogAt { compiled: Arc::new(compiled), revision: record.revision }
+    }
 }
 
 /// The facts as they are at the moment of each call.
@@ -205,10 +245,10 @@ impl Service {
             subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(settings.cache)),
             catalogs: LoadCache::new(stamps, TableMap::default()),
             sets: Interner::default(),
-            clock: AtomicU64::new(head.time.0),
-            #[cfg(test)]
-            settings,
+            roles: Interner::default(),
+            latest: AtomicU64::new(head.time.max(settings.not_before).0),
             loads: Arc::new(Semaphore::new(settings.loads)),
+            settings,
         });
         let (writes, jobs) = mpsc::channel(1024);
         let writer = writer::start(Arc::clone(&core), log, jobs)?;

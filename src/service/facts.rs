@@ -301,6 +301,20 @@ pub(super) fn role_name(account: &AccountId, catalog: &CompiledCatalog, role: &R
     }
 }
 
+/// The name of a policy that an account uses.
+pub(super) fn policy_name(
+    account: &AccountId,
+    catalog: &CompiledCatalog,
+    policy: &crate::engine::PolicyName,
+) -> PolicyName {
+    match policy {
+        crate::engine::PolicyName::Managed(_, id) => {
+            PolicyName::Catalog(catalog.catalog().definition.id.clone(), id.clone())
+        }
+        crate::engine::PolicyName::Custom(id) => PolicyName::Account(account.clone(), id.clone()),
+    }
+}
+
 /// A role by its number, with the revision that it was written at (0 for those of the catalog); none: it is gone.
 pub(super) fn role_of_number(
     view: &dyn View,
@@ -384,6 +398,12 @@ pub(super) struct HeldBinding {
 }
 
 impl HeldBinding {
+    /// The role that is held by it, directly or through a team.
+    pub(super) fn into_role(self, team: Option<(Number, TeamId)>) -> HeldRole {
+        let Self { binding, role, resource, expires } = self;
+        HeldRole { role, team, binding, resource, expires, is_expired: false }
+    }
+
     /// Whether it counts at an instant.
     pub(super) fn is_live(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
@@ -406,7 +426,8 @@ pub(super) fn bindings_of(view: &dyn View, account: Number, holder: Number) -> R
     Ok(bindings)
 }
 
-/// Every binding by which a user holds a role, its own ones first, whether the role still exists or not.
+/// Every binding by which a user holds a role, its own ones first, whether the role still exists or not, and whether it still
+/// counts or not.
 pub(super) fn held_roles(
     view: &dyn View,
     account: Number,
@@ -415,13 +436,10 @@ pub(super) fn held_roles(
 ) -> Result<Vec<HeldRole>, StoreError> {
     note(Dependency::Thing(user));
     let mut held = Vec::new();
-    for HeldBinding { binding, role, .. } in bindings_of(view, account, user)? {
-        held.push(HeldRole { role, team: None, binding });
-    }
+    held.extend(bindings_of(view, account, user)?.into_iter().map(|held| held.into_role(None)));
     for (team, id) in teams_of(view, account, user, note)? {
-        for HeldBinding { binding, role, .. } in bindings_of(view, account, team)? {
-            held.push(HeldRole { role, team: Some((team, id.clone())), binding });
-        }
+        let of_team = bindings_of(view, account, team)?.into_iter();
+        held.extend(of_team.map(|held| held.into_role(Some((team, id.clone())))));
     }
     Ok(held)
 }

@@ -9,6 +9,7 @@ mod apply_account;
 mod bindings;
 mod catalog_drops;
 mod catalogs;
+mod constraints;
 mod core;
 mod custom_roles;
 mod erasures;
@@ -16,15 +17,20 @@ mod error;
 mod exceptions;
 mod export;
 mod facts;
+#[cfg(test)]
+mod faults;
 mod holders;
+mod holdings;
 mod listings;
 mod manners;
 mod memberships;
+mod places;
 mod plan;
 mod policies;
 mod questions;
 mod resources;
 mod roles;
+mod searches;
 mod service_accounts;
 mod sweep;
 mod teams;
@@ -34,6 +40,8 @@ mod writer;
 
 #[cfg(test)]
 mod access_tests;
+#[cfg(test)]
+mod account_file_tests;
 #[cfg(test)]
 mod planted_bugs;
 
@@ -47,7 +55,7 @@ pub use self::{
     },
     catalog_drops::CatalogDrop,
     catalogs::{AppliedCatalog, CatalogView, apply_catalog, delete_catalog},
-    core::{Head, Page, ReadAt, Service, Settings},
+    core::{Clock, Head, Page, ReadAt, Service, Settings, SystemClock},
     custom_roles::{
         ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
         duplicate_role, remove_permissions, update_role,
@@ -58,20 +66,25 @@ pub use self::{
     export::AccountExport,
     facts::{PolicyName, RoleName},
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
-    listings::{GrantPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions},
+    listings::{
+        AccessView, GrantPath, HeldPath, ListedApiScope, ListedApiScopes, ListedPermission, ListedPermissions,
+        StatementPath,
+    },
     manners::{Answer, Etag, Manners, RequestMark},
     memberships::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
+    places::PlaceName,
     policies::{
         NewPolicy, PolicyParent, PolicyUpdate, PolicyView, check_condition, create_policy, delete_policy, update_policy,
     },
-    questions::{AskedName, BatchItem, Decided, SubjectKind, SubjectName},
+    questions::{AskedName, Asking, BatchItem, Decided, SubjectKind, SubjectName},
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
+    searches::{AllowedName, AllowedSubject, FoundResources, FoundSubjects, ResourceSearch, SubjectSearch},
     service_accounts::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
         update_service_account,
@@ -85,7 +98,7 @@ pub use self::{
     writer::{Write, Written},
 };
 pub use crate::{
-    engine::{Decision, Reason},
+    engine::{AttributeValue, Attributes, Decision, NO_ATTRIBUTES, Reason},
     model::{Applied, AppliedAction},
 };
 

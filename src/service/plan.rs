@@ -104,7 +104,7 @@ impl<'a> Plan<'a> {
     pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
         let key = Key::Catalog(number);
         if self.changes.contains_key(&key) || self.pending.records.contains_key(&key) {
-            return Core::catalog_in(self, number);
+            return self.core.catalog_in(self, number);
         }
         self.core.catalog(number)
     }
@@ -147,6 +147,9 @@ impl<'a> Plan<'a> {
 
     /// Changes how many custom policies an account has, within the limit.
     pub(super) fn count_policies(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
         let mut counts = self.counts(account)?;
         counts.policies = counted(counts.policies, change, super::MAX_POLICIES, "custom access policies")?;
         self.put(Key::Counts { account }, Record::Counts(counts))
@@ -154,6 +157,9 @@ impl<'a> Plan<'a> {
 
     /// Changes how many registered resources an account has, within the limit.
     pub(super) fn count_resources(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
         let mut counts = self.counts(account)?;
         counts.resources = counted(counts.resources, change, super::MAX_RESOURCES, "registered resources")?;
         self.put(Key::Counts { account }, Record::Counts(counts))
@@ -202,17 +208,52 @@ impl View for Plan<'_> {
         after: Option<&Key>,
         limit: usize,
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+        let from = after.cloned().unwrap_or_else(|| range.first_key());
         // Only the run of the range is looked at: a plan can hold a million changes, and scans for each of them.
+        let changes = self.changes.range(from..).take_while(|(key, _)| range.contains(key));
+        let overlay = changes.map(|(key, change)| {
+            let value = change.after.clone().map(|value| Stamped { revision: self.next_revision(), value });
+            (key, value)
+        });
+        self.scan_over(range, after, limit, overlay)
+    }
+}
+
+/// The facts as they are without a plan: with the writes before it in its group.
+pub(super) struct Before<'a>(&'a Plan<'a>);
+
+impl View for Before<'_> {
+    fn get(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
+        self.0.underneath(key)
+    }
+
+    fn scan(
+        &self,
+        range: KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+    ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
+        self.0.scan_over(range, after, limit, std::iter::empty())
+    }
+}
+
+impl Plan<'_> {
+    /// Scans what is underneath, with changes laid over it.
+    fn scan_over<'k>(
+        &'k self,
+        range: KeyRange,
+        after: Option<&Key>,
+        limit: usize,
+        changes: impl Iterator<Item = (&'k Key, Option<Stamped<Record>>)>,
+    ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError> {
         let from = after.cloned().unwrap_or_else(|| range.first_key());
         let is_new = |key: &Key| after != Some(key);
         let mut overlay: BTreeMap<&Key, Option<Stamped<Record>>> = BTreeMap::new();
-        let pending = self.pending.records.range(from.clone()..).take_while(|(key, _)| range.contains(key));
+        let pending = self.pending.records.range(from..).take_while(|(key, _)| range.contains(key));
         for (key, pending) in pending.filter(|(key, _)| is_new(key)) {
             overlay.insert(key, pending.clone());
         }
-        let changes = self.changes.range(from..).take_while(|(key, _)| range.contains(key));
-        for (key, change) in changes.filter(|(key, _)| is_new(key)) {
-            let value = change.after.clone().map(|value| Stamped { revision: self.next_revision(), value });
+        for (key, value) in changes.filter(|(key, _)| is_new(key)) {
             overlay.insert(key, value);
         }
         // Each change can take at most one record away, so this many more make up for all of them.
@@ -229,5 +270,24 @@ impl View for Plan<'_> {
             }
         }
         Ok(merged.into_iter().take(limit).collect())
+    }
+
+    /// The keys whose records change.
+    pub(super) fn changed_keys(&self) -> impl Iterator<Item = &Key> {
+        self.changes.keys()
+    }
+
+    /// The facts as they are without this plan.
+    pub(super) fn before(&self) -> Before<'_> {
+        Before(self)
+    }
+
+    /// A catalog made ready, as it is without this plan.
+    pub(super) fn catalog_before(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
+        let key = Key::Catalog(number);
+        if self.changes.contains_key(&key) {
+            return self.core.catalog_in(&self.before(), number);
+        }
+        self.catalog(number)
     }
 }

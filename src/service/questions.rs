@@ -7,16 +7,20 @@ use std::{
 
 use super::{
     MAX_BATCH,
-    core::{CatalogAt, Core, ReadAt, Service, StoreView},
+    core::{Core, ReadAt, Service, StoreView},
     error::{ErrorReason, ServiceError},
     facts,
+    holdings::{Gathered, Gatherer, Holding},
+    places::PlaceName,
 };
 use crate::{
     cache::{Dependencies, Entry, Stamps, Weighed},
-    engine::{Asked, EffectiveSet, HeldRole, Reason, Standing, Subject, decide},
+    engine::{
+        Asked, Attributes, CompiledCatalog, HeldException, HeldRole, Question, Reason, Standing, Subject, decide,
+    },
     model::{
         AccountId, AccountState, CatalogId, Dependency, Key, MAX_ID_BYTES, Number, Revision, ServiceAccountId,
-        ServiceAccountState, UserId, UserState,
+        ServiceAccountState, Timestamp, UserId, UserState,
     },
     store::View,
 };
@@ -42,6 +46,27 @@ pub struct SubjectName<'a> {
 pub(super) struct LoadedName {
     pub(super) account: AccountId,
     subject: LoadedSubject,
+}
+
+impl LoadedName {
+    /// A user of an account.
+    pub(super) fn user(account: AccountId, id: UserId) -> Self {
+        Self { account, subject: LoadedSubject::User(id) }
+    }
+
+    /// A service account of an account.
+    pub(super) fn service_account(account: AccountId, id: ServiceAccountId) -> Self {
+        Self { account, subject: LoadedSubject::ServiceAccount(id) }
+    }
+
+    /// The same, borrowed.
+    pub(super) fn as_subject(&self) -> SubjectName<'_> {
+        let (kind, id) = match &self.subject {
+            LoadedSubject::User(id) => (SubjectKind::User, id.as_str()),
+            LoadedSubject::ServiceAccount(id) => (SubjectKind::ServiceAccount, id.as_str()),
+        };
+        SubjectName { account: self.account.as_str(), kind, id }
+    }
 }
 
 pub(super) enum LoadedSubject {
@@ -99,6 +124,11 @@ impl<'a> SubjectName<'a> {
         SubjectKey { bytes, length: end }
     }
 
+    /// The subject's id.
+    pub(super) fn id(self) -> &'a str {
+        self.id
+    }
+
     pub(super) fn to_owned(self) -> Result<LoadedName, ServiceError> {
         let invalid = |error: crate::model::InvalidId| ServiceError::field("subject", error.to_string());
         Ok(LoadedName {
@@ -135,7 +165,11 @@ impl Weighed for Answerable {
             // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
             // nothing stays within its bound too.
             Self::Subject { subject, .. } => {
-                size_of::<Self>() + subject.held.len() * size_of::<HeldRole>() + subject.set.bytes()
+                let reasons = subject.exceptions.iter().map(|each| size_of::<HeldException>() + each.reason.len());
+                size_of::<Self>()
+                    + subject.held.len() * size_of::<HeldRole>()
+                    + reasons.sum::<usize>()
+                    + subject.set.bytes()
             }
         }
     }
@@ -164,8 +198,21 @@ pub struct Decided {
     pub revision: Revision,
 }
 
+/// A question, as its caller says it.
+#[derive(Clone, Debug)]
+pub struct Asking<'a> {
+    /// Who it is about.
+    pub subject: SubjectName<'a>,
+    /// What it is about.
+    pub asked: AskedName<'a>,
+    /// Where it is asked.
+    pub place: PlaceName<'a>,
+    /// What conditions can look at.
+    pub attributes: &'a Attributes,
+}
+
 /// One question of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BatchItem {
     /// Of which kind the subject is.
     pub kind: SubjectKind,
@@ -175,34 +222,38 @@ pub struct BatchItem {
     pub permission: String,
     /// The API scope's id, not yet looked at.
     pub api_scope: String,
+    /// The path, not yet looked at; empty: none.
+    pub resource: String,
+    /// Facets with their values, not yet looked at.
+    pub facets: Vec<(String, String)>,
+    /// What conditions can look at.
+    pub attributes: Attributes,
 }
 
 pub(super) type Kept = Arc<Entry<Answerable>>;
 
 impl Service {
-    /// May this subject do this? Cost: one look-up if the answer is kept and holds; else a few reads for each of the
-    /// subject's teams and roles.
+    /// May this subject do this? Cost: one look-up if the answer is kept and holds, and what [`decide`] costs; else a few
+    /// reads for each of the subject's teams, roles, policies and resources.
     ///
     /// # Errors
-    /// An unknown account or permission, and whatever keeps the facts from being read: never an allow.
-    pub async fn check(
-        &self,
-        subject: SubjectName<'_>,
-        asked: AskedName<'_>,
-        at: ReadAt,
-    ) -> Result<Decided, ServiceError> {
+    /// An unknown account or permission, a place that does not fit, and whatever keeps the facts from being read: never an
+    /// allow.
+    pub async fn check(&self, question: &Asking<'_>, at: ReadAt) -> Result<Decided, ServiceError> {
+        let now = self.core.now();
         if let ReadAt::Exact(revision) = at {
-            let answerable = self.answerable_at(subject, revision).await?;
-            return answer(&answerable, subject, asked, revision);
+            let answerable = self.answerable_at(question.subject, revision, now).await?;
+            return answer(&answerable, question, revision);
         }
         // Read before the entry is looked at: whatever was published by now is seen, and the answer holds at the later
         // of the two revisions.
         let stable = self.core.stamps.stable();
-        let entry = self.entry(subject).await?;
-        answer(&entry.value, subject, asked, stable.max(entry.revision))
+        let entry = self.entry(question.subject, now).await?;
+        answer(&entry.value, question, stable.max(entry.revision))
     }
 
-    /// Answers many questions about one account at one revision; an item that is an error is an error of its own.
+    /// Answers many questions about one account at one revision and one instant; an item that is an error is an error of
+    /// its own.
     ///
     /// # Errors
     /// An unknown account, too many items, and whatever keeps the facts from being read.
@@ -219,13 +270,14 @@ impl Service {
             ));
         }
         AccountId::check(account).map_err(|error| ServiceError::field("account", error.to_string()))?;
+        let now = self.core.now();
         if at == ReadAt::Latest {
             for _ in 0..3 {
                 let start = self.core.stamps.stable();
                 let mut entries: Vec<Result<Kept, ServiceError>> = Vec::with_capacity(items.len());
                 for item in items {
                     entries.push(match item.subject(account) {
-                        Ok(subject) => Ok(self.entry(subject).await?),
+                        Ok(subject) => Ok(self.entry(subject, now).await?),
                         Err(error) => Err(error),
                     });
                 }
@@ -258,32 +310,42 @@ impl Service {
             };
             let answerable = match known.entry((item.kind, item.id.as_str())) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
-                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(subject, revision).await?),
+                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(subject, revision, now).await?),
             };
             results.push(item.result(account, answerable));
         }
         Ok((whole_account(results)?, revision))
     }
 
-    /// The entry of a subject at a revision, and the revision at which it is so.
-    pub(super) async fn entry_at(&self, name: SubjectName<'_>, at: ReadAt) -> Result<(Kept, Revision), ServiceError> {
+    /// The entry of a subject at a revision and an instant, and the revision at which it is so.
+    pub(super) async fn entry_at(
+        &self,
+        name: SubjectName<'_>,
+        at: ReadAt,
+        now: Timestamp,
+    ) -> Result<(Kept, Revision), ServiceError> {
         match at {
             ReadAt::Latest => {
                 let stable = self.core.stamps.stable();
-                let entry = self.entry(name).await?;
+                let entry = self.entry(name, now).await?;
                 let revision = stable.max(entry.revision);
                 Ok((entry, revision))
             }
             ReadAt::Exact(revision) => {
-                Ok((Arc::new(Entry::unkept(self.answerable_at(name, revision).await?, revision)), revision))
+                let answerable = self.answerable_at(name, revision, now).await?;
+                Ok((Arc::new(Entry::unkept(answerable, revision)), revision))
             }
         }
     }
 
     /// The kept entry of a subject, or a new one.
-    async fn entry(&self, subject: SubjectName<'_>) -> Result<Kept, ServiceError> {
+    async fn entry(&self, subject: SubjectName<'_>, now: Timestamp) -> Result<Kept, ServiceError> {
         let key = subject.key();
-        if let Some(entry) = self.core.subjects.hit(key.as_bytes(), self.core.now()) {
+        #[cfg(test)]
+        let asked_at = self.core.with_faulty_clock(now);
+        #[cfg(not(test))]
+        let asked_at = now;
+        if let Some(entry) = self.core.subjects.hit(key.as_bytes(), asked_at) {
             return Ok(entry);
         }
         let name = subject.to_owned()?;
@@ -291,16 +353,14 @@ impl Service {
         self.blocking(move || {
             let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
                 let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
-                let answerable = core.load(&StoreView(&*core.store), &name, None, &mut note)?;
-                // No grant expires by itself yet, so neither does what is worked out from them.
-                Ok((answerable, None))
+                core.load(&StoreView(&*core.store), &name, None, now, &mut note)
             };
             // What was published before this line is seen by either way.
             let stable = core.stamps.stable();
-            match core.subjects.get_or_load(key.as_bytes(), core.now(), &mut read).map_err(ServiceError::from) {
+            match core.subjects.get_or_load(key.as_bytes(), asked_at, &mut read).map_err(ServiceError::from) {
                 Err(error) if error.reason == ErrorReason::Disturbed => {
                     // A large write can take long. What was published before it is answered meanwhile, from history.
-                    let answerable = core.load(&core.at(stable), &name, Some(stable), &mut |_| {})?;
+                    let (answerable, _) = core.load(&core.at(stable), &name, Some(stable), now, &mut |_| {})?;
                     Ok(Arc::new(Entry::unkept(answerable, stable)))
                 }
                 outcome => outcome,
@@ -309,39 +369,46 @@ impl Service {
         .await
     }
 
-    async fn answerable_at(&self, subject: SubjectName<'_>, revision: Revision) -> Result<Answerable, ServiceError> {
+    async fn answerable_at(
+        &self,
+        subject: SubjectName<'_>,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Answerable, ServiceError> {
         let name = subject.to_owned()?;
         let core = Arc::clone(&self.core);
-        self.blocking(move || core.load(&core.at(revision), &name, Some(revision), &mut |_| {})).await
+        self.blocking(move || Ok(core.load(&core.at(revision), &name, Some(revision), now, &mut |_| {})?.0)).await
     }
 }
 
 impl Core {
-    /// Reads all that a question about a subject needs, noting each thing before it is read.
-    fn load(
+    /// Reads all that a question about a subject needs, noting each thing before it is read. Gives the first instant at
+    /// which something of it ceases to count too. `past`: the revision of the view, if it is not of this moment.
+    pub(super) fn load(
         &self,
         view: &dyn View,
         name: &LoadedName,
         past: Option<Revision>,
+        now: Timestamp,
         note: facts::Note<'_>,
-    ) -> Result<Answerable, ServiceError> {
+    ) -> Result<(Answerable, Option<Timestamp>), ServiceError> {
         let account_id = &name.account;
         note(Dependency::AccountName(account_id.clone()));
         let Some(account) = facts::get_name(view, &Key::AccountName(account_id.clone()))?.map(|name| name.value) else {
-            return Ok(Answerable::NoAccount);
+            return Ok((Answerable::NoAccount, None));
         };
         note(Dependency::Thing(account));
         let Some(record) = facts::get_account(view, &Key::Account(account))?.map(|record| record.value) else {
-            return Ok(Answerable::NoAccount);
+            return Ok((Answerable::NoAccount, None));
         };
         note(Dependency::Thing(record.catalog));
         let catalog = match past {
             Some(revision) => self.catalog_at(record.catalog, revision)?,
             None => self.catalog(record.catalog)?,
         };
-        let Some(catalog) = catalog else { return Ok(Answerable::NoAccount) };
+        let Some(catalog) = catalog else { return Ok((Answerable::NoAccount, None)) };
 
-        let (standing, held) = match &name.subject {
+        let (standing, holding) = match &name.subject {
             #[cfg(test)]
             LoadedSubject::ServiceAccount(id)
                 if self.settings.fault == Some(super::core::Fault::ServiceAccountAsUser) =>
@@ -353,93 +420,32 @@ impl Core {
             LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, note)?,
         };
         #[cfg(test)]
-        let (record, held) = self.with_fault(record, held, &catalog);
-        let (set, held) = self.set_of(view, account, &catalog, record.features, held, note)?;
-        Ok(Answerable::Subject { account, subject: Subject { standing, set, held } })
-    }
-
-    /// The facts as a planted bug sees them.
-    #[cfg(test)]
-    fn with_fault(
-        &self,
-        mut record: crate::model::AccountRecord,
-        mut held: Vec<HeldRole>,
-        catalog: &CatalogAt,
-    ) -> (crate::model::AccountRecord, Vec<HeldRole>) {
-        use super::core::Fault;
-        match self.settings.fault {
-            Some(Fault::TeamRoleForgotten) => held.retain(|held| held.team.is_none()),
-            Some(Fault::FeatureGateDropped) => record.features = catalog.compiled.catalog().feature_numbers.clone(),
-            Some(_) | None => {}
-        }
-        (record, held)
-    }
-
-    /// A role as a planted bug sees it.
-    #[cfg(test)]
-    fn without_left_out(&self, role: Arc<crate::engine::RoleFacts>) -> Arc<crate::engine::RoleFacts> {
-        if self.settings.fault != Some(super::core::Fault::LeftOutIgnored) {
-            return role;
-        }
-        let (id, permissions) = (role.id.clone(), role.permissions.clone());
-        let left_out = crate::engine::ApiScopeSet::default();
-        let (number, origin) = (role.number, role.origin);
-        Arc::new(crate::engine::RoleFacts { number, id, origin, permissions, left_out })
-    }
-
-    /// The compiled set of what is held, shared with everybody who holds the same; and what is held, less what is gone.
-    fn set_of(
-        &self,
-        view: &dyn View,
-        account: Number,
-        catalog: &CatalogAt,
-        features: Vec<Number>,
-        held: Vec<HeldRole>,
-        note: facts::Note<'_>,
-    ) -> Result<(Arc<EffectiveSet>, Vec<HeldRole>), ServiceError> {
-        let mut numbers: Vec<Number> = held.iter().map(|held| held.role).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let mut roles = Vec::with_capacity(numbers.len());
-        let mut versions = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            if let Some((role, revision)) = facts::role_of_number(view, account, &catalog.compiled, number, note)? {
-                #[cfg(test)]
-                let role = self.without_left_out(role);
-                roles.push(role);
-                versions.push((number, revision));
-            }
-        }
-        let signature = (catalog.compiled.catalog().number, catalog.revision, features.clone(), versions);
-        let make = || EffectiveSet::new(Arc::clone(&catalog.compiled), &features, roles);
-        let set = self.sets.get_or_make(signature, make);
-        let held = held.into_iter().filter(|held| set.role(held.role).is_some()).collect();
-        Ok((set, held))
+        let record = self.with_faulty_features(record, &catalog);
+        let gatherer = Gatherer { core: self, view, account, catalog: &catalog, now };
+        let Gathered { set, held, exceptions, expires } = gatherer.gather(holding, record.features, note)?;
+        Ok((Answerable::Subject { account, subject: Subject { standing, set, held, exceptions } }, expires))
     }
 }
 
-/// Where a user stands, and what it holds. Who is not active is asked about seldom and told no at once: its roles are not
-/// even read.
+/// Where a user stands, and whether what it holds matters. Who is not active is asked about seldom and told no at once: its
+/// roles are not even read.
 fn load_user(
     view: &dyn View,
     account: Number,
     id: &UserId,
     account_state: AccountState,
     note: facts::Note<'_>,
-) -> Result<(Standing, Vec<HeldRole>), ServiceError> {
+) -> Result<(Standing, Holding), ServiceError> {
     let name = Key::UserName { account, id: id.clone() };
     note(Dependency::UserName { account, id: id.clone() });
     let Some(user) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), Vec::new()));
+        return Ok((standing(account_state, None), Holding::Nothing));
     };
     note(Dependency::Thing(user));
     let record = facts::get_user(view, &Key::User { account, user })?;
     let standing = standing(account_state, record.map(|record| record.value.state == UserState::Active));
-    let held = match standing {
-        Standing::Active => facts::held_roles(view, account, user, note)?,
-        _ => Vec::new(),
-    };
-    Ok((standing, held))
+    let holding = if standing == Standing::Active { Holding::User(user) } else { Holding::Nothing };
+    Ok((standing, holding))
 }
 
 /// The same for a service account, which holds what it holds directly.
@@ -449,24 +455,19 @@ fn load_service_account(
     id: &ServiceAccountId,
     account_state: AccountState,
     note: facts::Note<'_>,
-) -> Result<(Standing, Vec<HeldRole>), ServiceError> {
+) -> Result<(Standing, Holding), ServiceError> {
     let name = Key::ServiceAccountName { account, id: id.clone() };
     note(Dependency::ServiceAccountName { account, id: id.clone() });
     let Some(service_account) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), Vec::new()));
+        return Ok((standing(account_state, None), Holding::Nothing));
     };
     note(Dependency::Thing(service_account));
     let record = facts::get_service_account(view, &Key::ServiceAccount { account, service_account })?;
     let is_active = record.map(|record| record.value.state == ServiceAccountState::Active);
     let standing = standing(account_state, is_active);
-    let held = match standing {
-        Standing::Active => facts::bindings_of(view, account, service_account)?,
-        _ => Vec::new(),
-    };
-    Ok((
-        standing,
-        held.into_iter().map(|held| HeldRole { role: held.role, team: None, binding: held.binding }).collect(),
-    ))
+    let holding =
+        if standing == Standing::Active { Holding::ServiceAccount(service_account) } else { Holding::Nothing };
+    Ok((standing, holding))
 }
 
 /// Whether a subject can be allowed anything. `is_active`: none if it does not exist.
@@ -486,12 +487,18 @@ impl BatchItem {
     }
 
     fn result(&self, account: &str, answerable: &Answerable) -> Result<Reason, ServiceError> {
-        let name = SubjectName { account, kind: self.kind, id: &self.id };
         let asked = match self.permission.as_str() {
             "" => AskedName::ApiScope(&self.api_scope),
             permission => AskedName::Permission(permission),
         };
-        answer(answerable, name, asked, Revision(0)).map(|answer| answer.reason)
+        let facets = self.facets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let question = Asking {
+            subject: SubjectName { account, kind: self.kind, id: &self.id },
+            asked,
+            place: PlaceName { resource: &self.resource, facets },
+            attributes: &self.attributes,
+        };
+        answer(answerable, &question, Revision(0)).map(|answer| answer.reason)
     }
 }
 
@@ -507,20 +514,33 @@ fn whole_account(
 }
 
 /// The one place where a kept subject becomes an answer.
-fn answer(
-    answerable: &Answerable,
-    name: SubjectName<'_>,
-    asked: AskedName<'_>,
-    revision: Revision,
-) -> Result<Decided, ServiceError> {
-    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(name.account)) };
-    let catalog = subject.set.catalog();
-    let found = match asked {
-        AskedName::Permission(id) => catalog.permission(id).map(Asked::from),
-        AskedName::ApiScope(id) => catalog.api_scope(id).map(Asked::from),
-    };
-    let asked = found.ok_or_else(|| not_in_catalog(&catalog.catalog().definition.id, asked))?;
-    Ok(Decided { reason: decide(subject, asked), revision })
+fn answer(answerable: &Answerable, question: &Asking<'_>, revision: Revision) -> Result<Decided, ServiceError> {
+    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(question.subject.account)) };
+    Ok(Decided { reason: decide(subject, question.about(subject.set.catalog())?), revision })
+}
+
+impl<'a> Asking<'a> {
+    /// The question as its account's catalog understands it.
+    pub(super) fn about(&self, catalog: &CompiledCatalog) -> Result<Question<'a>, ServiceError> {
+        let asked = self.asked.find(catalog)?;
+        let permission = match asked {
+            Asked::Permission(permission) => Some(permission),
+            Asked::ApiScope(_) => None,
+        };
+        let place = self.place.find(catalog, permission)?;
+        Ok(Question { asked, place, subject: self.subject.id, attributes: self.attributes })
+    }
+}
+
+impl AskedName<'_> {
+    /// What is asked for, if the catalog has it.
+    pub(super) fn find(self, catalog: &CompiledCatalog) -> Result<Asked, ServiceError> {
+        let found = match self {
+            AskedName::Permission(id) => catalog.permission(id).map(Asked::from),
+            AskedName::ApiScope(id) => catalog.api_scope(id).map(Asked::from),
+        };
+        found.ok_or_else(|| not_in_catalog(&catalog.catalog().definition.id, self))
+    }
 }
 
 fn not_in_catalog(catalog: &CatalogId, asked: AskedName<'_>) -> ServiceError {

@@ -16,6 +16,7 @@ use std::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
+    constraints,
     core::{Core, Service},
     error::{ErrorReason, ServiceError},
     manners::forget_answers,
@@ -125,7 +126,7 @@ impl Service {
             method,
             actor,
             plan: Box::new(move |context| {
-                let outcome = plan(context);
+                let outcome = plan(context).and_then(|value| constraints::check(context).map(|()| value));
                 Planned {
                     accepted: outcome.is_ok() && !context.is_dry,
                     tell: Box::new(move |written| {

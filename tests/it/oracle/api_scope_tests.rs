@@ -10,8 +10,8 @@ use Reason::{Allowed, ApiScopeLeftOut, FeatureNotEntitled, NoRoleGrants, Subject
 #[track_caller]
 fn check(oracle: &Oracle, who: impl Into<Subject>, api_scope: &str, expected: Reason) {
     let who = who.into();
-    assert_eq!(oracle.check_api_scope("acme", &who, api_scope), Ok(expected), "{who:?} {api_scope}");
-    let listed = oracle.list_api_scopes("acme", &who).contains_key(api_scope);
+    assert_eq!(oracle.check_api_scope("acme", &who, api_scope, 0), Ok(expected), "{who:?} {api_scope}");
+    let listed = oracle.list_api_scopes("acme", &who, 0).contains_key(api_scope);
     assert_eq!(listed, expected == Allowed, "{who:?} {api_scope}, listed");
 }
 
@@ -39,8 +39,8 @@ fn an_api_scope_is_allowed_if_a_permission_provides_it_or_one_that_includes_it()
     check(&oracle, "ana", "d", NoRoleGrants);
     check(&oracle, "ben", "a", SubjectNotActive);
     check(&oracle, "nobody", "a", SubjectUnknown);
-    assert_eq!(oracle.check_api_scope("acme", "ana", "typo"), Err(Unknown::ApiScope));
-    assert_eq!(oracle.check_api_scope("nowhere", "ana", "a"), Err(Unknown::Account));
+    assert_eq!(oracle.check_api_scope("acme", "ana", "typo", 0), Err(Unknown::ApiScope));
+    assert_eq!(oracle.check_api_scope("nowhere", "ana", "a", 0), Err(Unknown::Account));
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn what_is_left_out_comes_back_with_another_permission_that_provides_it_apart() 
     oracle.leave_out("acme", "mine", set(&["b"]));
     check(&oracle, "ana", "b", ApiScopeLeftOut);
     check(&oracle, "ana", "c", Allowed); // of x.free, where nothing includes b
-    assert_eq!(oracle.list_api_scopes("acme", "ana")["c"], set(&["x.free"]));
+    assert_eq!(oracle.list_api_scopes("acme", "ana", 0)["c"], set(&["x.free"]));
     next.permissions.entry("x.see".into()).and_modify(|permission| permission.api_scopes = set(&["a", "c"]));
     oracle.replace_catalog("c", next);
-    assert_eq!(oracle.list_api_scopes("acme", "ana")["c"], set(&["x.free", "x.see"]));
+    assert_eq!(oracle.list_api_scopes("acme", "ana", 0)["c"], set(&["x.free", "x.see"]));
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn another_role_with_the_same_permission_gives_what_one_role_leaves_out() {
     oracle.add_member("acme", "t", "ana");
     oracle.create_binding("acme", team("t"), managed("staff"));
     check(&oracle, "ana", "a", Allowed);
-    assert_eq!(oracle.list("acme", "ana")["x.see"].api_scopes, set(&["a", "b", "c"]));
+    assert_eq!(oracle.list("acme", "ana", 0)["x.see"].api_scopes, set(&["a", "b", "c"]));
     oracle.remove_member("acme", "t", "ana");
-    assert_eq!(oracle.list("acme", "ana")["x.see"].api_scopes, set(&[]));
-    assert_eq!(oracle.check("acme", "ana", "x.see"), Ok(Allowed));
+    assert_eq!(oracle.list("acme", "ana", 0)["x.see"].api_scopes, set(&[]));
+    assert_eq!(oracle.check_permission("acme", "ana", "x.see", 0), Ok(Allowed));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn an_api_scope_stays_left_out_when_a_catalog_drops_it_and_brings_it_back() {
     next.api_scopes.insert("b".into(), set(&[]));
     oracle.replace_catalog("c", next);
     check(&oracle, "ana", "a", Allowed);
-    assert_eq!(oracle.check_api_scope("acme", "ana", "c"), Err(Unknown::ApiScope));
+    assert_eq!(oracle.check_api_scope("acme", "ana", "c", 0), Err(Unknown::ApiScope));
     oracle.leave_out("acme", "mine", set(&["d"])); // whoever writes this cannot see it
     oracle.replace_catalog("c", catalog());
     check(&oracle, "ana", "a", ApiScopeLeftOut);
@@ -148,17 +148,17 @@ fn an_internal_permission_provides_nothing_to_roles_that_are_not_internal() {
 fn a_service_account_is_another_subject_than_the_user_of_the_same_id() {
     let mut oracle = oracle();
     oracle.create_user("acme", "bot", State::Active);
-    assert_eq!(oracle.check("acme", bot(), "x.see"), Ok(SubjectUnknown));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.see", 0), Ok(SubjectUnknown));
     oracle.create_service_account("acme", "bot", State::Active);
     oracle.create_binding("acme", user("bot"), managed("staff"));
-    assert_eq!(oracle.check("acme", bot(), "x.see"), Ok(NoRoleGrants));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.see", 0), Ok(NoRoleGrants));
     oracle.delete_binding("acme", user("bot"), managed("staff"));
     oracle.create_binding("acme", held_by_bot(), managed("staff"));
-    assert_eq!(oracle.check("acme", bot(), "x.see"), Ok(Allowed));
-    assert_eq!(oracle.check("acme", "bot", "x.see"), Ok(NoRoleGrants));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.see", 0), Ok(Allowed));
+    assert_eq!(oracle.check_permission("acme", "bot", "x.see", 0), Ok(NoRoleGrants));
     check(&oracle, bot(), "a", Allowed);
     oracle.delete_user("acme", "bot");
-    assert_eq!(oracle.check("acme", bot(), "x.see"), Ok(Allowed));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.see", 0), Ok(Allowed));
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn a_service_account_has_nothing_of_a_team_that_has_a_user_of_its_id() {
     oracle.create_service_account("acme", "bot", State::Active);
     oracle.add_member("acme", "t", "bot");
     oracle.create_binding("acme", team("t"), managed("staff"));
-    assert_eq!(oracle.check("acme", "bot", "x.see"), Ok(Allowed));
-    assert_eq!(oracle.check("acme", bot(), "x.see"), Ok(NoRoleGrants));
+    assert_eq!(oracle.check_permission("acme", "bot", "x.see", 0), Ok(Allowed));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.see", 0), Ok(NoRoleGrants));
 }
 
 #[test]
@@ -178,11 +178,11 @@ fn a_suspended_service_account_is_allowed_nothing_and_one_created_again_holds_no
     oracle.create_service_account("acme", "bot", State::Active);
     oracle.create_binding("acme", held_by_bot(), managed("staff"));
     oracle.update_service_account("acme", "bot", State::Suspended);
-    assert_eq!(oracle.check("acme", bot(), "x.free"), Ok(SubjectNotActive));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.free", 0), Ok(SubjectNotActive));
     check(&oracle, bot(), "a", SubjectNotActive);
     oracle.update_service_account("acme", "bot", State::Active);
-    assert_eq!(oracle.check("acme", bot(), "x.free"), Ok(Allowed));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.free", 0), Ok(Allowed));
     oracle.delete_service_account("acme", "bot");
     oracle.create_service_account("acme", "bot", State::Active);
-    assert_eq!(oracle.check("acme", bot(), "x.free"), Ok(NoRoleGrants));
+    assert_eq!(oracle.check_permission("acme", bot(), "x.free", 0), Ok(NoRoleGrants));
 }

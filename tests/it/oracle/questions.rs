@@ -1,85 +1,166 @@
-//! The questions: may this subject do this, and what may it do at all?
+//! The question: may this subject do this, here, now? For each grant its first failure is found, and of all grants the
+//! furthest counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::{Account, Catalog, Holder, Listed, Oracle, Reason, RoleName, Set, State, Subject, Unknown};
+use super::{
+    Account, Catalog, Chain, Effect, Grant, Oracle, Permission, Reason, Seen, State, Subject, Unknown,
+    paths::{agree, could_match, cut, is_at_or_above, path_matches},
+};
 
-impl Oracle {
-    /// May this subject do this? An unknown account or permission is an error: a typo must not look like a denial.
-    pub fn check(&self, account: &str, subject: impl Into<Subject>, permission: &str) -> Result<Reason, Unknown> {
-        let (account, catalog) = self.find(account)?;
-        let definition = catalog.permissions.get(permission).ok_or(Unknown::Permission)?;
-        let subject = subject.into();
-        if let Some(reason) = account.refuses_whole(&subject) {
-            return Ok(reason);
-        }
-        if account.grants(catalog, &subject, permission).is_empty() {
-            return Ok(Reason::NoRoleGrants);
-        }
-        Ok(if account.is_entitled(definition.feature.as_ref()) { Reason::Allowed } else { Reason::FeatureNotEntitled })
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    pub subject: Subject,
+    pub what: What,
+    /// A path (none: everything of the permission's type, if it has one).
+    pub resource: Option<String>,
+    pub facets: BTreeMap<String, String>,
+    pub attributes: BTreeMap<String, Value>,
+}
+
+/// What the subject would do.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum What {
+    Permission(String),
+    ApiScope(String),
+}
+
+/// The value of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Value {
+    Text(String),
+    Number(i64),
+}
+
+impl Question {
+    pub fn permission(subject: impl Into<Subject>, permission: &str) -> Self {
+        Self::new(subject, What::Permission(permission.into()))
     }
 
-    /// The same of an API scope: allowed if a permission that is allowed provides it, or one that includes it. Each way
-    /// to have such a permission gets as far as it gets, and the one that gets furthest is the answer.
+    pub fn api_scope(subject: impl Into<Subject>, api_scope: &str) -> Self {
+        Self::new(subject, What::ApiScope(api_scope.into()))
+    }
+
+    pub fn new(subject: impl Into<Subject>, what: What) -> Self {
+        let (resource, facets, attributes) = Default::default();
+        Self { subject: subject.into(), what, resource, facets, attributes }
+    }
+
+    /// The same of a resource.
+    pub fn on(mut self, path: &str) -> Self {
+        self.resource = Some(path.into());
+        self
+    }
+
+    /// The same with the value of a facet.
+    pub fn facet(mut self, facet: &str, value: &str) -> Self {
+        self.facets.insert(facet.into(), value.into());
+        self
+    }
+
+    /// The same with an attribute that is a text.
+    pub fn text(mut self, name: &str, text: &str) -> Self {
+        self.attributes.insert(name.into(), Value::Text(text.into()));
+        self
+    }
+
+    /// The same with an attribute that is a number.
+    pub fn number(mut self, name: &str, number: i64) -> Self {
+        self.attributes.insert(name.into(), Value::Number(number));
+        self
+    }
+}
+
+/// A question about one permission, understood.
+struct Asked<'a> {
+    catalog: &'a Catalog,
+    subject: &'a Subject,
+    permission: &'a str,
+    definition: &'a Permission,
+    /// The API scope that the question names in place of a permission.
+    api_scope: Option<&'a String>,
+    /// The path, cut after the permission's type.
+    path: String,
+    /// Whether the question is about everything below the path, which stops above the permission's type.
+    everything: bool,
+    /// What conditions see: the whole path too.
+    seen: &'a Seen,
+    now: u64,
+}
+
+impl Oracle {
+    /// May this subject do this? What is unknown or malformed is an error: a typo must not look like a denial.
+    pub fn check(&self, account: &str, question: &Question, now: u64) -> Result<Reason, Unknown> {
+        let (account, catalog) = self.find(account)?;
+        match &question.what {
+            What::Permission(id) if !catalog.permissions.contains_key(id) => return Err(Unknown::Permission),
+            What::ApiScope(id) if !catalog.api_scopes.contains_key(id) => return Err(Unknown::ApiScope),
+            _ => {}
+        }
+        let types = catalog.path_types(question.resource.as_deref())?;
+        if let What::Permission(id) = &question.what
+            && !is_one_line(&types, &catalog.chain(catalog.permissions[id].resource_type.as_deref()))
+        {
+            return Err(Unknown::Resource);
+        }
+        let path = question.resource.clone().unwrap_or_default();
+        let facets = catalog.facet_values(&path, &question.facets)?;
+        let subject = match &question.subject {
+            Subject::User(id) | Subject::ServiceAccount(id) => id.clone(),
+        };
+        let seen = Seen { subject, path, facets, attributes: question.attributes.clone() };
+
+        if let Some(reason) = account.refuses_whole(&question.subject) {
+            return Ok(reason);
+        }
+        let mut furthest = Reason::NoRoleGrants;
+        for (permission, definition) in &catalog.permissions {
+            let api_scope = match &question.what {
+                What::Permission(id) if id == permission => None,
+                What::ApiScope(id) if catalog.with_included(&definition.api_scopes).contains(id) => Some(id),
+                _ => continue,
+            };
+            let chain = catalog.chain(definition.resource_type.as_deref());
+            if !is_one_line(&types, &chain) {
+                continue;
+            }
+            let asked = Asked {
+                catalog,
+                subject: &question.subject,
+                permission,
+                definition,
+                api_scope,
+                path: cut(&seen.path, chain.len()),
+                everything: types.len() < chain.len(),
+                seen: &seen,
+                now,
+            };
+            furthest = furthest.max(account.answer(&asked));
+        }
+        Ok(furthest)
+    }
+
+    /// The same of a permission without resource, facets and attributes.
+    pub fn check_permission(
+        &self,
+        account: &str,
+        subject: impl Into<Subject>,
+        permission: &str,
+        now: u64,
+    ) -> Result<Reason, Unknown> {
+        self.check(account, &Question::permission(subject, permission), now)
+    }
+
+    /// The same of an API scope.
     pub fn check_api_scope(
         &self,
         account: &str,
         subject: impl Into<Subject>,
         api_scope: &str,
+        now: u64,
     ) -> Result<Reason, Unknown> {
-        let (account, catalog) = self.find(account)?;
-        if !catalog.api_scopes.contains_key(api_scope) {
-            return Err(Unknown::ApiScope);
-        }
-        let subject = subject.into();
-        if let Some(reason) = account.refuses_whole(&subject) {
-            return Ok(reason);
-        }
-        let mut furthest = Reason::NoRoleGrants;
-        for (permission, definition) in &catalog.permissions {
-            if !catalog.with_included(&definition.api_scopes).contains(api_scope) {
-                continue;
-            }
-            for (role, _) in account.grants(catalog, &subject, permission) {
-                let reason = if !account.is_entitled(definition.feature.as_ref()) {
-                    Reason::FeatureNotEntitled
-                } else if !account.provides(catalog, &role, permission).contains(api_scope) {
-                    Reason::ApiScopeLeftOut
-                } else {
-                    Reason::Allowed
-                };
-                furthest = furthest.max(reason);
-            }
-        }
-        Ok(furthest)
-    }
-
-    /// Every permission for which [`Self::check`] says allowed, with what gives it. Of an unknown account: nothing.
-    pub fn list(&self, account: &str, subject: impl Into<Subject>) -> BTreeMap<String, Listed> {
-        let mut list = BTreeMap::new();
-        let Ok((stored, catalog)) = self.find(account) else { return list };
-        let subject = subject.into();
-        for (permission, definition) in &catalog.permissions {
-            if self.check(account, &subject, permission) == Ok(Reason::Allowed) {
-                let grants = stored.grants(catalog, &subject, permission);
-                let api_scopes =
-                    grants.iter().flat_map(|(role, _)| stored.provides(catalog, role, permission)).collect();
-                list.insert(permission.clone(), Listed { section: definition.section.clone(), api_scopes, grants });
-            }
-        }
-        list
-    }
-
-    /// Every API scope for which [`Self::check_api_scope`] says allowed, with the permissions of the subject that
-    /// provide it. Of an unknown account: nothing.
-    pub fn list_api_scopes(&self, account: &str, subject: impl Into<Subject>) -> BTreeMap<String, Set> {
-        let mut list: BTreeMap<String, Set> = BTreeMap::new();
-        for (permission, listed) in self.list(account, subject) {
-            for api_scope in listed.api_scopes {
-                list.entry(api_scope).or_default().insert(permission.clone());
-            }
-        }
-        list
+        self.check(account, &Question::api_scope(subject, api_scope), now)
     }
 
     pub(super) fn find(&self, account: &str) -> Result<(&Account, &Catalog), Unknown> {
@@ -88,9 +169,20 @@ impl Oracle {
     }
 }
 
+/// Whether one of two lists of types goes on where the other ends. A permission of the account has none: every path will
+/// do.
+pub(super) fn is_one_line(path: &[String], permission: &[String]) -> bool {
+    path.starts_with(permission) || permission.starts_with(path)
+}
+
+/// At the instant of expiry it is gone.
+pub(super) fn is_expired(expires: Option<u64>, now: u64) -> bool {
+    expires.is_some_and(|expires| now >= expires)
+}
+
 impl Account {
     /// Why nothing at all is allowed.
-    fn refuses_whole(&self, subject: &Subject) -> Option<Reason> {
+    pub(super) fn refuses_whole(&self, subject: &Subject) -> Option<Reason> {
         if !self.active {
             return Some(Reason::AccountSuspended);
         }
@@ -102,72 +194,115 @@ impl Account {
     }
 
     /// A permission that belongs to no feature needs none.
-    fn is_entitled(&self, feature: Option<&String>) -> bool {
+    pub(super) fn is_entitled(&self, feature: Option<&String>) -> bool {
         feature.is_none_or(|feature| self.features.contains(feature))
     }
 
-    /// Every way in which a subject has a permission by its roles, features left aside. Only users are in teams.
-    fn grants(&self, catalog: &Catalog, subject: &Subject, permission: &str) -> BTreeSet<(RoleName, Option<String>)> {
-        let mut grants = BTreeSet::new();
-        for (holder, role) in self.bindings.keys() {
-            if !self.contains(catalog, role, permission) {
+    fn answer(&self, asked: &Asked) -> Reason {
+        let grants = self.grants(asked.catalog, asked.subject, asked.permission);
+        let furthest = grants.iter().map(|grant| self.first_failure(asked, grant)).max();
+        let furthest = furthest.unwrap_or(Reason::NoRoleGrants);
+        if furthest != Reason::Allowed {
+            return furthest;
+        }
+        let denies = self.chains(asked.catalog, asked.subject, asked.permission, Effect::Deny);
+        let is_denied = denies.iter().any(|deny| self.denies(asked, deny));
+        if is_denied { Reason::DeniedByPolicy } else { Reason::Allowed }
+    }
+
+    /// Why a grant does not allow what is asked; `Allowed` if it does, denials left aside.
+    fn first_failure(&self, asked: &Asked, grant: &Grant) -> Reason {
+        if is_expired(grant.expires(), asked.now) {
+            return Reason::GrantExpired;
+        }
+        if !self.is_entitled(asked.definition.feature.as_ref()) {
+            return Reason::FeatureNotEntitled;
+        }
+        if !self.covers(asked, grant) {
+            let longer_path_could = asked.everything && self.could_cover(asked, grant);
+            return if longer_path_could { Reason::ResourceRequired } else { Reason::ResourceNotCovered };
+        }
+        if let Some(reason) = self.facet_failure(asked, grant) {
+            return reason;
+        }
+        let of_statement = self.statement_of(asked.catalog, grant).and_then(|statement| statement.condition.as_ref());
+        for condition in asked.definition.condition.iter().chain(of_statement) {
+            if condition.holds(asked.seen) != Some(true) {
+                return Reason::ConditionFailed;
+            }
+        }
+        if let Some(api_scope) = asked.api_scope
+            && !self.provided(asked.catalog, grant, asked.permission).contains(api_scope)
+        {
+            return Reason::ApiScopeLeftOut;
+        }
+        Reason::Allowed
+    }
+
+    /// Whether the grant's binding covers what is asked about, and its statement's patterns match. What the binding covers
+    /// is of the binding's type or below it.
+    fn covers(&self, asked: &Asked, grant: &Grant) -> bool {
+        if !is_at_or_above(grant.resource(), &asked.path) {
+            return false;
+        }
+        let Some(statement) = self.statement_of(asked.catalog, grant) else { return true };
+        let matches = |pattern: &String| {
+            let is_open = !asked.everything || pattern == "**" || pattern.ends_with("/**");
+            is_open && path_matches(pattern, &asked.path)
+        };
+        statement.resources.is_empty() || statement.resources.iter().any(matches)
+    }
+
+    /// Whether the grant would cover a longer path, down to the permission's type.
+    fn could_cover(&self, asked: &Asked, grant: &Grant) -> bool {
+        let Some(resource_type) = &asked.definition.resource_type else { return false };
+        let Some(longer) = asked.catalog.longer_path(resource_type, &asked.path, grant.resource()) else {
+            return false;
+        };
+        let Some(statement) = self.statement_of(asked.catalog, grant) else { return true };
+        statement.resources.is_empty() || statement.resources.iter().any(|pattern| could_match(pattern, &longer))
+    }
+
+    /// What is wrong with the facets, if anything is.
+    fn facet_failure(&self, asked: &Asked, grant: &Grant) -> Option<Reason> {
+        let mut failure = None;
+        for facet in &asked.definition.facets {
+            let access = self.access_of(asked.subject, facet);
+            let value = match facet.as_str() {
+                "feature" => asked.definition.feature.as_ref(),
+                _ => asked.seen.facets.get(facet),
+            };
+            if self.covers_facet(asked.catalog, grant, facet)
+                || access.all
+                || value.is_some_and(|value| access.values.contains(value))
+            {
                 continue;
             }
-            let through = match (holder, subject) {
-                (Holder::User(id), Subject::User(user)) if id == user => None,
-                (Holder::ServiceAccount(id), Subject::ServiceAccount(account)) if id == account => None,
-                (Holder::Team(id), Subject::User(user)) if self.is_member(id, user) => Some(id.clone()),
-                _ => continue,
-            };
-            grants.insert((role.clone(), through));
-        }
-        grants
-    }
-
-    pub(super) fn is_member(&self, team: &str, user: &str) -> bool {
-        self.teams.get(team).is_some_and(|members| members.contains(user))
-    }
-
-    /// Whether a role gives a permission. One that is internal now is given by internal roles alone, whatever lists it.
-    pub(super) fn contains(&self, catalog: &Catalog, role: &RoleName, permission: &str) -> bool {
-        let (lists, role_is_internal) = match role {
-            RoleName::Managed(id) => match catalog.roles.get(id) {
-                Some(role) => (role.permissions.contains(permission), role.internal),
-                None => (false, false),
-            },
-            RoleName::Custom(id) => {
-                (self.roles.get(id).is_some_and(|role| role.permissions.contains(permission)), false)
+            let value_could = facet != "feature"
+                && value.is_none()
+                && access.values.iter().any(|value| agree(value, &asked.seen.path));
+            if value_could {
+                return Some(Reason::ResourceRequired);
             }
-        };
-        let is_internal = catalog.permissions.get(permission).is_some_and(|definition| definition.internal);
-        lists && (role_is_internal || !is_internal)
-    }
-
-    /// The API scopes that a permission provides in a role: what the role leaves out goes first, with all that includes
-    /// it; only then come those that are included in what is left.
-    pub(super) fn provides(&self, catalog: &Catalog, role: &RoleName, permission: &str) -> Set {
-        let none = Set::new();
-        let left_out = match role {
-            RoleName::Managed(_) => &none,
-            RoleName::Custom(id) => self.roles.get(id).map_or(&none, |role| &role.left_out),
-        };
-        let Some(definition) = catalog.permissions.get(permission) else { return none };
-        let mut own = definition.api_scopes.clone();
-        own.retain(|api_scope| catalog.with_included(&Set::from([api_scope.clone()])).is_disjoint(left_out));
-        catalog.with_included(&own)
-    }
-}
-
-impl Catalog {
-    /// The API scopes given, and all that they include, at any depth.
-    pub fn with_included(&self, api_scopes: &Set) -> Set {
-        let mut all = api_scopes.clone();
-        loop {
-            let more: Set = all.iter().filter_map(|scope| self.api_scopes.get(scope)).flatten().cloned().collect();
-            if more.is_subset(&all) {
-                return all;
-            }
-            all.extend(more);
+            failure = Some(Reason::FacetNotGranted);
         }
+        failure
+    }
+
+    /// Whether a deny that was reached takes away what is asked. A question about everything is denied by whatever could
+    /// deny a part of it.
+    fn denies(&self, asked: &Asked, deny: &Chain) -> bool {
+        if is_expired(deny.expires, asked.now) {
+            return false;
+        }
+        let bound = deny.resource.as_deref().unwrap_or_default();
+        if asked.everything {
+            return is_at_or_above(bound, &asked.path) || is_at_or_above(&asked.path, bound);
+        }
+        let Some(statement) = self.statement(asked.catalog, &deny.by) else { return false };
+        let patterns = &statement.resources;
+        is_at_or_above(bound, &asked.path)
+            && (patterns.is_empty() || patterns.iter().any(|pattern| path_matches(pattern, &asked.path)))
+            && statement.condition.as_ref().is_none_or(|condition| condition.holds(asked.seen) != Some(false))
     }
 }

@@ -31,8 +31,9 @@ pub(super) fn catalog() -> Catalog {
         internal,
         section: "things".into(),
         api_scopes: set(api_scopes),
+        ..Permission::default()
     };
-    let role = |internal, permissions: &[&str]| Role { internal, permissions: set(permissions) };
+    let role = |internal, permissions: &[&str]| Role { internal, permissions: set(permissions), ..Role::default() };
     Catalog {
         features: set(&["f"]),
         permissions: BTreeMap::from([
@@ -50,6 +51,7 @@ pub(super) fn catalog() -> Catalog {
             ("staff".into(), role(false, &["x.see", "x.free"])),
             ("ghost".into(), role(true, &["x.secret"])),
         ]),
+        ..Catalog::default()
     }
 }
 
@@ -67,8 +69,8 @@ pub(super) fn oracle() -> Oracle {
 
 #[track_caller]
 fn check(oracle: &Oracle, who: &str, permission: &str, expected: Reason) {
-    assert_eq!(oracle.check("acme", who, permission), Ok(expected), "{who} {permission}");
-    assert_eq!(oracle.list("acme", who).contains_key(permission), expected == Allowed, "{who} {permission}, listed");
+    assert_eq!(oracle.check_permission("acme", who, permission, 0), Ok(expected), "{who} {permission}");
+    assert_eq!(oracle.list("acme", who, 0).contains_key(permission), expected == Allowed, "{who} {permission}, listed");
 }
 
 #[test]
@@ -105,9 +107,9 @@ fn the_account_is_looked_at_before_the_subject_and_the_subject_before_its_roles(
 fn an_unknown_account_or_permission_is_an_error_whatever_else_is_wrong() {
     let mut oracle = oracle();
     oracle.update_account("acme", Some(false), None);
-    assert_eq!(oracle.check("nowhere", "ana", "x.typo"), Err(Unknown::Account));
-    assert_eq!(oracle.check("acme", "nobody", "x.typo"), Err(Unknown::Permission));
-    assert!(oracle.list("nowhere", "ana").is_empty());
+    assert_eq!(oracle.check_permission("nowhere", "ana", "x.typo", 0), Err(Unknown::Account));
+    assert_eq!(oracle.check_permission("acme", "nobody", "x.typo", 0), Err(Unknown::Permission));
+    assert!(oracle.list("nowhere", "ana", 0).is_empty());
 }
 
 #[test]
@@ -117,14 +119,21 @@ fn a_list_names_every_role_and_team_and_the_included_api_scopes() {
     oracle.create_binding("acme", user("ana"), managed("staff"));
     oracle.create_binding("acme", team("t"), managed("staff"));
     oracle.create_binding("acme", team("t"), custom("mine"));
+    let chain = |bound: RoleName, team: Option<&str>| {
+        let (listing, team) = (bound.clone(), team.map(Into::into));
+        Grant::Role(Chain { bound, team, resource: None, expires: None, listing, by: By::Permission })
+    };
     let grants = BTreeSet::from([
-        (managed("staff"), None),
-        (managed("staff"), Some("t".into())),
-        (custom("mine"), Some("t".into())),
+        chain(managed("staff"), None),
+        chain(managed("staff"), Some("t")),
+        chain(custom("mine"), Some("t")),
     ]);
-    let list = oracle.list("acme", "ana");
-    let see = Listed { section: "things".into(), api_scopes: set(&["a", "b", "c"]), grants: grants.clone() };
-    let free = Listed { section: "things".into(), api_scopes: set(&[]), grants };
+    let list = oracle.list("acme", "ana", 0);
+    let (section, denies) = ("things".to_owned(), BTreeSet::new());
+    let see = Listed { section, api_scopes: set(&["a", "b", "c"]), grants, denies };
+    let free = Listed { api_scopes: set(&[]), ..see.clone() };
+    let roles = [(managed("staff"), None), (managed("staff"), Some("t".into())), (custom("mine"), Some("t".into()))];
+    assert_eq!(see.roles(), BTreeSet::from(roles));
     assert_eq!(list, BTreeMap::from([("x.see".into(), see), ("x.free".into(), free)]));
 }
 
@@ -189,7 +198,7 @@ fn what_a_catalog_drops_and_brings_back_restores_nothing() {
     oracle.create_binding("acme", user("ana"), managed("staff"));
     oracle.create_binding("acme", user("cleo"), custom("mine"));
     oracle.replace_catalog("c", Catalog::default());
-    assert_eq!(oracle.check("acme", "ana", "x.see"), Err(Unknown::Permission));
+    assert_eq!(oracle.check_permission("acme", "ana", "x.see", 0), Err(Unknown::Permission));
     oracle.replace_catalog("c", catalog());
     check(&oracle, "ana", "x.free", NoRoleGrants);
     check(&oracle, "cleo", "x.free", NoRoleGrants);
@@ -248,7 +257,7 @@ fn an_account_created_again_is_empty() {
     let mut oracle = oracle();
     oracle.create_binding("acme", user("ana"), managed("staff"));
     oracle.delete_account("acme");
-    assert_eq!(oracle.check("acme", "ana", "x.free"), Err(Unknown::Account));
+    assert_eq!(oracle.check_permission("acme", "ana", "x.free", 0), Err(Unknown::Account));
     oracle.create_account("acme", "c", set(&["f"]));
     check(&oracle, "ana", "x.free", SubjectUnknown);
     oracle.create_user("acme", "ana", State::Active);

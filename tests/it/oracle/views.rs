@@ -1,8 +1,8 @@
 //! What is shown of roles, teams and catalogs: who holds what, how many they are, and what a new version changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Catalog, Holder, Oracle, RoleName, Set, Subject};
+use super::{Account, Catalog, Holder, Oracle, PolicyName, RoleName, Set, Subject};
 
 /// Who holds a role, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,12 +23,16 @@ pub struct Held {
     pub teams: Set,
 }
 
-/// What a role contains.
+/// What a role itself contains, its parents and the statements of its policies left aside.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     pub permissions: Set,
     pub left_out: Set,
+    /// What the permissions provide.
     pub api_scopes: Set,
+    pub policies: BTreeSet<PolicyName>,
+    pub parents: BTreeSet<RoleName>,
+    pub covers: Set,
 }
 
 /// What a managed role gains and loses from one catalog to another.
@@ -52,14 +56,15 @@ impl Oracle {
     /// What a role of an account contains and provides.
     pub fn role(&self, account: &str, role: &RoleName) -> Option<Shown> {
         let (account, catalog) = self.find(account).ok()?;
-        let left_out = match role {
-            RoleName::Managed(id) => catalog.roles.get(id).map(|_| Set::new())?,
-            RoleName::Custom(id) => account.roles.get(id)?.left_out.clone(),
+        let (left_out, covers) = match role {
+            RoleName::Managed(id) => (Set::new(), catalog.roles.get(id)?.covers.clone()),
+            RoleName::Custom(id) => (account.roles.get(id)?.left_out.clone(), account.roles.get(id)?.covers.clone()),
         };
         let permissions: Set =
             catalog.permissions.keys().filter(|id| account.contains(catalog, role, id)).cloned().collect();
         let api_scopes = permissions.iter().flat_map(|id| account.provides(catalog, role, id)).collect();
-        Some(Shown { permissions, left_out, api_scopes })
+        let (policies, parents) = (account.policies(catalog, role), account.parents(catalog, role));
+        Some(Shown { permissions, left_out, api_scopes, policies, parents, covers })
     }
 
     /// The permissions that a role could contain, by section: whether it does, and the API scopes that each provides in
@@ -123,8 +128,10 @@ impl Oracle {
     }
 
     /// What a new version of a catalog drops although accounts use it, with how many accounts do and how many uses there
-    /// are: custom roles that list the permission, accounts with the feature, role bindings of the role. A custom role
-    /// that lists a permission which is internal by now loses it too, and would have it again were it internal no more.
+    /// are. Of a permission: custom roles that list it, and exceptions. Of a feature: accounts and access lists with it. Of
+    /// a role: its bindings, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its
+    /// resources, its access lists, and custom roles that cover it. A custom role that lists a permission which is internal
+    /// by now loses it too, and would have it again were it internal no more.
     pub fn drops(&self, id: &str, new: &Catalog) -> BTreeMap<String, (usize, usize)> {
         let mut drops = BTreeMap::new();
         let Some(old) = self.catalogs.get(id) else { return drops };
@@ -138,15 +145,35 @@ impl Oracle {
         for permission in old.permissions.keys().filter(|id| !new.permissions.contains_key(*id)) {
             count(format!("permissions/{permission}"), &|account| {
                 account.roles.values().filter(|role| role.permissions.contains(permission)).count()
+                    + account.exceptions.keys().filter(|(_, excepted)| excepted == permission).count()
             });
         }
         for feature in old.features.difference(&new.features) {
-            count(format!("features/{feature}"), &|account| usize::from(account.features.contains(feature)));
+            count(format!("features/{feature}"), &|account| {
+                let lists = account.access.iter().filter(|((_, facet), _)| facet == "feature");
+                usize::from(account.features.contains(feature))
+                    + lists.filter(|(_, access)| access.values.contains(feature)).count()
+            });
         }
         for role in old.roles.keys().filter(|id| !new.roles.contains_key(*id)) {
             let role_name = RoleName::Managed(role.clone());
             count(format!("roles/{role}"), &|account| {
-                account.bindings.keys().filter(|(_, held)| *held == role_name).count()
+                account.bindings.keys().filter(|(_, held, _)| *held == role_name).count()
+                    + account.roles.values().filter(|role| role.parents.contains(&role_name)).count()
+            });
+        }
+        for policy in old.policies.keys().filter(|id| !new.policies.contains_key(*id)) {
+            let policy_name = PolicyName::Managed(policy.clone());
+            count(format!("policies/{policy}"), &|account| {
+                account.roles.values().filter(|role| role.policies.contains(&policy_name)).count()
+            });
+        }
+        for resource_type in old.dropped_types(new) {
+            count(format!("resource_types/{resource_type}"), &|account| {
+                let paths = account.resources.keys();
+                paths.filter(|path| old.type_of(path).as_ref() == Some(&resource_type)).count()
+                    + account.access.keys().filter(|(_, facet)| *facet == resource_type).count()
+                    + account.roles.values().filter(|role| role.covers.contains(&resource_type)).count()
             });
         }
         drops
@@ -167,8 +194,9 @@ impl Oracle {
 }
 
 impl Account {
+    /// On anything, and until whenever: a binding that has expired is shown until it is removed.
     fn holds(&self, holder: Holder, role: &RoleName) -> bool {
-        self.bindings.contains_key(&(holder, role.clone()))
+        self.bindings.keys().any(|(other, held, _)| *other == holder && held == role)
     }
 
     /// How a user holds a role.

@@ -84,10 +84,10 @@ fn a_role_shows_what_it_contains_and_provides_and_nothing_internal() {
     let mut oracle = oracle();
     let whole = oracle.role("acme", &custom("mine")).unwrap();
     let (permissions, api_scopes) = (set(&["x.free", "x.see"]), set(&["a", "b", "c"]));
-    assert_eq!(whole, Shown { permissions: permissions.clone(), left_out: set(&[]), api_scopes });
+    assert_eq!(whole, Shown { permissions: permissions.clone(), api_scopes, ..Shown::default() });
     oracle.leave_out("acme", "mine", set(&["c"]));
     let less = oracle.role("acme", &custom("mine")).unwrap();
-    assert_eq!(less, Shown { permissions, left_out: set(&["c"]), api_scopes: set(&[]) });
+    assert_eq!(less, Shown { permissions, left_out: set(&["c"]), ..Shown::default() });
     assert_eq!(oracle.role("acme", &managed("ghost")).unwrap().permissions, set(&["x.secret"]));
     assert_eq!(oracle.role("acme", &custom("none")), None);
 }
@@ -126,8 +126,8 @@ fn a_file_keeps_what_it_names_and_forgets_the_rest() {
     let mut file = oracle.accounts["acme"].clone();
     file.users.remove("cleo");
     file.users.insert("abe".into(), User::default());
-    file.bindings.remove(&(user("cleo"), managed("staff")));
-    file.bindings.insert((user("abe"), managed("staff")), 0);
+    file.bindings.remove(&(user("cleo"), managed("staff"), None));
+    file.bindings.insert((user("abe"), managed("staff"), None), Binding::default());
     oracle.apply_account("acme", file);
     let order: Vec<_> = oracle.holders("acme", &managed("staff")).into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(order, ["ana".into(), "ben".into(), "abe".into(), Subject::ServiceAccount("bot".into())]);
@@ -140,7 +140,7 @@ fn two_catalogs_differ_by_what_each_managed_role_gains_and_loses() {
     let mut after = catalog();
     assert!(before.compare(&after).is_empty());
     after.roles.insert("empty".into(), Role::default());
-    after.roles.insert("staff".into(), Role { internal: false, permissions: set(&["x.free", "x.new"]) });
+    after.roles.insert("staff".into(), Role { permissions: set(&["x.free", "x.new"]), ..Role::default() });
     after.permissions.insert("x.new".into(), Permission::default());
     after.permissions.entry("x.secret".into()).and_modify(|permission| permission.internal = false);
     after.roles.entry("ghost".into()).and_modify(|role| role.internal = false);

@@ -1,28 +1,12 @@
-//! The writes, one for each thing that the API can change. What is deleted is forgotten everywhere at once.
+//! The writes of accounts, users, service accounts and teams, one for each thing that the API can change. What is deleted
+//! is forgotten everywhere at once.
 
-use super::{Account, Catalog, CustomRole, Holder, Oracle, RoleName, ServiceAccount, Set, State, Subject, Texts, User};
+use super::{Account, Holder, Oracle, ServiceAccount, Set, State, Subject, Texts, User};
 
 impl Oracle {
     /// Another write begins.
     pub fn next_write(&mut self) {
         self.write += 1;
-    }
-
-    /// Loads a catalog whole. Every account under it loses for good what the new version no longer has: a later version
-    /// with the same id again has a new thing. What stays under its id keeps its references, however else it changes. An
-    /// API scope that a role leaves out is a restriction, and no load takes one away: it stays left out should it return.
-    pub fn replace_catalog(&mut self, id: &str, catalog: Catalog) {
-        for account in self.accounts.values_mut().filter(|account| account.catalog == id) {
-            account.features.retain(|feature| catalog.features.contains(feature));
-            for role in account.roles.values_mut() {
-                role.permissions.retain(|permission| catalog.permissions.contains_key(permission));
-            }
-            account.bindings.retain(|(_, role), _| match role {
-                RoleName::Managed(role) => catalog.roles.contains_key(role),
-                RoleName::Custom(_) => true,
-            });
-        }
-        self.catalogs.insert(id.into(), catalog);
     }
 
     pub fn create_account(&mut self, id: &str, catalog: &str, features: Set) {
@@ -42,7 +26,7 @@ impl Oracle {
     }
 
     /// Makes an account equal to a file. What was there under the same id stays the same thing: it keeps its age and, of
-    /// a user, the last sign-in. What is new is made in the order of the ids.
+    /// a user, the last sign-in. What is new is made in the order of the ids. A binding with another expiry is another one.
     pub fn apply_account(&mut self, id: &str, mut file: Account) {
         let old = self.accounts.get(id).cloned().unwrap_or_default();
         file.made = old.made;
@@ -58,9 +42,14 @@ impl Oracle {
         for (id, account) in &mut file.service_accounts {
             account.made = old.service_accounts.get(id).map_or_else(&mut next, |known| known.made);
         }
-        for (binding, write) in &mut file.bindings {
-            *write = old.bindings.get(binding).copied().unwrap_or(self.write);
+        for (path, made) in &mut file.resources {
+            *made = old.resources.get(path).copied().unwrap_or_else(&mut next);
         }
+        for (key, binding) in &mut file.bindings {
+            let same = old.bindings.get(key).filter(|known| known.expires == binding.expires);
+            binding.made = same.map_or(self.write, |known| known.made);
+        }
+        file.drop_empty_access();
         for (id, role) in &mut file.roles {
             let before = old.roles.get(id).map(|role| role.left_out.clone()).unwrap_or_default();
             role.left_out.extend(self.void(&file.catalog, before));
@@ -101,7 +90,8 @@ impl Oracle {
         self.write(account, |account| {
             account.users.remove(id);
             account.teams.values_mut().for_each(|members| _ = members.remove(id));
-            account.bindings.retain(|(holder, _), _| *holder != Holder::User(id.into()));
+            account.exceptions.retain(|(user, _), _| user != id);
+            account.forget(&Holder::User(id.into()));
         });
     }
 
@@ -119,7 +109,7 @@ impl Oracle {
     pub fn delete_service_account(&mut self, account: &str, id: &str) {
         self.write(account, |account| {
             account.service_accounts.remove(id);
-            account.bindings.retain(|(holder, _), _| *holder != Holder::ServiceAccount(id.into()));
+            account.forget(&Holder::ServiceAccount(id.into()));
         });
     }
 
@@ -130,7 +120,7 @@ impl Oracle {
     pub fn delete_team(&mut self, account: &str, id: &str) {
         self.write(account, |account| {
             account.teams.remove(id);
-            account.bindings.retain(|(holder, _), _| *holder != Holder::Team(id.into()));
+            account.forget(&Holder::Team(id.into()));
         });
     }
 
@@ -142,48 +132,7 @@ impl Oracle {
         self.write(account, |account| _ = account.teams.get_mut(team).map(|members| members.remove(user)));
     }
 
-    pub fn create_role(&mut self, account: &str, id: &str, permissions: Set) {
-        self.write(account, |account| {
-            account.roles.insert(id.into(), CustomRole { permissions, left_out: Set::new() });
-        });
-    }
-
-    /// Its bindings stay: it is the same role.
-    pub fn update_role(&mut self, account: &str, id: &str, permissions: Set) {
-        self.write(account, |account| _ = account.roles.get_mut(id).map(|role| role.permissions = permissions));
-    }
-
-    /// What a role leaves out from now on. What the catalog has no more is not spoken of, and stays left out.
-    pub fn leave_out(&mut self, account: &str, id: &str, api_scopes: Set) {
-        let Some(found) = self.accounts.get(account) else { return };
-        let before = found.roles.get(id).map(|role| role.left_out.clone()).unwrap_or_default();
-        let void = self.void(&found.catalog, before);
-        let left_out = &api_scopes | &void;
-        self.write(account, |account| _ = account.roles.get_mut(id).map(|role| role.left_out = left_out));
-    }
-
-    fn void(&self, catalog: &str, mut api_scopes: Set) -> Set {
-        api_scopes.retain(|id| !self.catalogs.get(catalog).is_some_and(|catalog| catalog.api_scopes.contains_key(id)));
-        api_scopes
-    }
-
-    pub fn delete_role(&mut self, account: &str, id: &str) {
-        self.write(account, |account| {
-            account.roles.remove(id);
-            account.bindings.retain(|(_, role), _| *role != RoleName::Custom(id.into()));
-        });
-    }
-
-    pub fn create_binding(&mut self, account: &str, holder: Holder, role: RoleName) {
-        let write = self.write;
-        self.write(account, |account| _ = account.bindings.entry((holder, role)).or_insert(write));
-    }
-
-    pub fn delete_binding(&mut self, account: &str, holder: Holder, role: RoleName) {
-        self.write(account, |account| _ = account.bindings.remove(&(holder, role)));
-    }
-
-    fn write(&mut self, account: &str, write: impl FnOnce(&mut Account)) {
+    pub(super) fn write(&mut self, account: &str, write: impl FnOnce(&mut Account)) {
         if let Some(account) = self.accounts.get_mut(account) {
             write(account);
         }
@@ -191,9 +140,15 @@ impl Oracle {
 }
 
 impl Account {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.made += 1;
         self.made
+    }
+
+    /// Takes away the bindings and the access lists of a holder.
+    fn forget(&mut self, holder: &Holder) {
+        self.bindings.retain(|(other, _, _), _| other != holder);
+        self.access.retain(|(other, _), _| other != holder);
     }
 
     /// Where a subject stands, if there is such a one.
