@@ -41,6 +41,8 @@ mod writer;
 #[cfg(test)]
 mod access_tests;
 #[cfg(test)]
+mod account_file_tests;
+#[cfg(test)]
 mod planted_bugs;
 
 pub use self::{

@@ -15,18 +15,19 @@ pub struct Use {
 
 /// Refuses to delete what is used.
 pub(super) fn refuse_if_used(uses: Vec<Use>) -> Result<(), ServiceError> {
-    let used: Vec<&Use> = uses.iter().filter(|each| each.count > 0).collect();
-    if used.is_empty() {
+    let count: u64 = uses.iter().map(|each| each.count).sum();
+    if count == 0 {
         return Ok(());
     }
-    let shown = |each: &&Use| {
+    let (mut shown, mut names) = (Vec::new(), Vec::new());
+    for each in uses.into_iter().filter(|each| each.count > 0) {
         let more = if each.count > each.names.len() as u64 { " and more" } else { "" };
-        format!("{} {} ({}{more})", each.count, each.kind, each.names.join(", "))
-    };
-    let shown: Vec<String> = used.iter().map(shown).collect();
-    let error = ServiceError::new(
-        ErrorReason::InUse,
-        format!("it is used by {}; set force to delete it with what uses it", shown.join(", ")),
-    );
-    Err(used.into_iter().fold(error, |error, each| error.with(each.kind, each.count.to_string())))
+        let named = if each.names.is_empty() { String::new() } else { format!(" ({}{more})", each.names.join(", ")) };
+        shown.push(format!("{} {}{named}", each.count, each.kind.replace('_', " ")));
+        names.extend(each.names);
+    }
+    let message = format!("it is used by {}; set force to delete it with what uses it", shown.join(" and "));
+    Err(ServiceError::new(ErrorReason::InUse, message)
+        .with("used_by", names.join(","))
+        .with("count", count.to_string()))
 }
