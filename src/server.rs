@@ -242,7 +242,11 @@ async fn serve(
         .add_service(api.team_service())
         .add_service(api.role_service())
         .add_service(api.service_account_service())
-        .add_service(api.role_binding_service());
+        .add_service(api.role_binding_service())
+        .add_service(api.access_policy_service())
+        .add_service(api.resource_service())
+        .add_service(api.access_list_service())
+        .add_service(api.exception_service());
     let limit = connections::Limit::default();
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error means that the server itself is gone, which is a reason to stop too.
@@ -282,6 +286,10 @@ const SERVICES: &[&str] = &[
     proto::role_service_server::RoleServiceServer::<Api>::NAME,
     proto::service_account_service_server::ServiceAccountServiceServer::<Api>::NAME,
     proto::role_binding_service_server::RoleBindingServiceServer::<Api>::NAME,
+    proto::access_policy_service_server::AccessPolicyServiceServer::<Api>::NAME,
+    proto::resource_service_server::ResourceServiceServer::<Api>::NAME,
+    proto::access_list_service_server::AccessListServiceServer::<Api>::NAME,
+    proto::exception_service_server::ExceptionServiceServer::<Api>::NAME,
 ];
 /// How many of them, from the first, do not need writes.
 const WITHOUT_WRITES: usize = 2;
