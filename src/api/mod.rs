@@ -9,6 +9,8 @@ mod bindings;
 mod catalogs;
 mod convert;
 mod guard;
+mod names;
+mod new_access;
 mod parse;
 mod roles;
 mod service_accounts;

@@ -49,7 +49,7 @@ impl Fields {
     }
 
     /// The parts of a resource name that has to look like `pattern`.
-    fn parts<'t, const N: usize>(
+    pub(super) fn parts<'t, const N: usize>(
         &mut self,
         field: &str,
         text: &'t str,

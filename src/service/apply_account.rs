@@ -571,7 +571,7 @@ impl Application<'_, '_> {
             }
         }
         for (_, role) in wanted.iter().filter(|(name, _)| !held.contains_key(*name)) {
-            insert_binding(self.plan, account, holder, *role)?;
+            insert_binding(self.plan, account, holder, *role, None, None)?;
         }
         for (_, binding) in held.iter().filter(|(name, _)| !wanted.contains_key(*name)) {
             remove_binding(self.plan, account, *binding)?;

@@ -3,6 +3,7 @@
 //! Every write goes one way: a plan over the facts as they will be (`plan`), one change, the journal, the state, the
 //! stamps (`writer`). Nothing here knows gRPC or sled. Read [`Service`], then `questions` and `writer`.
 
+mod access_lists;
 mod accounts;
 mod apply_account;
 mod bindings;
@@ -12,25 +13,33 @@ mod core;
 mod custom_roles;
 mod erasures;
 mod error;
+mod exceptions;
 mod export;
 mod facts;
+mod hierarchy;
 mod holders;
 mod listings;
 mod manners;
 mod memberships;
+mod new_access;
 mod plan;
 mod questions;
+mod role_parts;
 mod roles;
 mod service_accounts;
 mod sweep;
 mod teams;
 mod users;
+mod uses;
 mod writer;
 
 #[cfg(test)]
 mod planted_bugs;
+#[cfg(test)]
+mod role_tests;
 
 pub use self::{
+    access_lists::AccessListView,
     accounts::{AccountUpdate, AccountView, NewAccount, create_account, delete_account, update_account},
     apply_account::apply_account,
     bindings::{
@@ -41,8 +50,8 @@ pub use self::{
     catalogs::{AppliedCatalog, CatalogView, apply_catalog, delete_catalog},
     core::{Head, Page, ReadAt, Service, Settings},
     custom_roles::{
-        ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
-        duplicate_role, remove_permissions, update_role,
+        ChangedRole, CopiedRole, DeletedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions,
+        create_role, delete_role, duplicate_role, remove_permissions, update_role,
     },
     erasures::{Erasures, finish_erasures, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
@@ -55,17 +64,19 @@ pub use self::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
+    new_access::NewAccess,
     questions::{AskedName, BatchItem, Decided, SubjectKind, SubjectName},
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     service_accounts::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
         update_service_account,
     },
-    teams::{NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
+    teams::{DeletedTeam, NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
     users::{
         HeldRoleView, NewUser, RemovedRole, UserFilter, UserUpdate, UserView, create_users, delete_user, erase_user,
         record_sign_in, remove_user_role, update_user,
     },
+    uses::Use,
     writer::{Write, Written},
 };
 pub use crate::{
@@ -81,6 +92,10 @@ pub const MAX_TEAMS: u64 = 10_000;
 pub const MAX_ROLES: u64 = 10_000;
 /// The most permissions that a custom role can list.
 pub const MAX_PERMISSIONS_OF_A_ROLE: usize = 20_000;
+/// The most parents that a custom role can have, and the most access policies, each.
+pub const MAX_PARENTS_OR_POLICIES_OF_A_ROLE: usize = 100;
+/// The most facets that there can be: resource types, and features.
+pub const MAX_FACETS: usize = 101;
 /// The most questions of a batch.
 pub const MAX_BATCH: usize = 1_000;
 /// The most elements of a page, and of a unary write that takes a list: see [`MAX_CHANGES_OF_A_WRITE`].
