@@ -25,8 +25,29 @@ pub const INFOBIP: Preset = Preset {
     account: include_str!("../presets/infobip/account.yaml"),
 };
 
+/// Policies, roles and users, in an organisation with workspaces.
+pub const BIRD: Preset = Preset {
+    name: "bird",
+    catalog: include_str!("../presets/bird/catalog.yaml"),
+    account: include_str!("../presets/bird/account.yaml"),
+};
+
+/// Three fixed roles, and exceptions for single users.
+pub const TEAM_INBOX: Preset = Preset {
+    name: "team-inbox",
+    catalog: include_str!("../presets/team-inbox/catalog.yaml"),
+    account: include_str!("../presets/team-inbox/account.yaml"),
+};
+
+/// Two fixed roles, with access to products and lines for each user.
+pub const TEXTEL: Preset = Preset {
+    name: "textel",
+    catalog: include_str!("../presets/textel/catalog.yaml"),
+    account: include_str!("../presets/textel/account.yaml"),
+};
+
 /// Every preset.
-pub const ALL: &[Preset] = &[INFOBIP_CLASSIC, INFOBIP];
+pub const ALL: &[Preset] = &[INFOBIP_CLASSIC, INFOBIP, BIRD, TEAM_INBOX, TEXTEL];
 
 #[cfg(test)]
 mod tests {

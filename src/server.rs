@@ -22,6 +22,7 @@ use crate::{
     api::{Api, GuardLayer},
     cache::CacheLimits,
     config::{DataPlace, ServeSettings},
+    model::Timestamp,
     proto,
     service::{Service, ServiceError, Settings},
     store::{self, OpenOptions, Opened, StoreError},
@@ -136,9 +137,15 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
     let service_settings = Settings {
         cache: CacheLimits { bytes: settings.cache_bytes, ..CacheLimits::default() },
         seed: u64::from_ne_bytes(seed),
+        not_before: opened.time_mark(),
+        #[cfg(feature = "cel")]
+        conditions: Arc::new(crate::conditions::CelConditions),
         ..Settings::default()
     };
     let service = Service::start(Arc::clone(&opened.store) as _, Arc::clone(&opened.log) as _, service_settings)?;
+    if let Err(error) = opened.mark_time(ahead(service.now())) {
+        tracing::error!(%error, "could not mark the time; trying again");
+    }
     if demo.is_some() {
         demo::load(&service).await.map_err(ServeError::Demo)?;
     }
@@ -186,6 +193,13 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
     Ok(running)
 }
 
+/// How far ahead of the clock time is marked, and after how much of that it is marked again.
+const MARK_AHEAD: Duration = Duration::from_secs(10);
+
+fn ahead(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(u64::try_from(MARK_AHEAD.as_millis()).unwrap_or(u64::MAX)))
+}
+
 type Served = tokio::task::JoinHandle<Result<(), ServeError>>;
 
 /// Puts every service on the listeners.
@@ -228,7 +242,11 @@ async fn serve(
         .add_service(api.team_service())
         .add_service(api.role_service())
         .add_service(api.service_account_service())
-        .add_service(api.role_binding_service());
+        .add_service(api.role_binding_service())
+        .add_service(api.access_policy_service())
+        .add_service(api.resource_service())
+        .add_service(api.access_list_service())
+        .add_service(api.exception_service());
     let limit = connections::Limit::default();
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error means that the server itself is gone, which is a reason to stop too.
@@ -268,6 +286,10 @@ const SERVICES: &[&str] = &[
     proto::role_service_server::RoleServiceServer::<Api>::NAME,
     proto::service_account_service_server::ServiceAccountServiceServer::<Api>::NAME,
     proto::role_binding_service_server::RoleBindingServiceServer::<Api>::NAME,
+    proto::access_policy_service_server::AccessPolicyServiceServer::<Api>::NAME,
+    proto::resource_service_server::ResourceServiceServer::<Api>::NAME,
+    proto::access_list_service_server::AccessListServiceServer::<Api>::NAME,
+    proto::exception_service_server::ExceptionServiceServer::<Api>::NAME,
 ];
 /// How many of them, from the first, do not need writes.
 const WITHOUT_WRITES: usize = 2;
@@ -301,6 +323,7 @@ impl Running {
         let (service, health, opened) = (self.service.clone(), self.health.clone(), Arc::clone(&self.opened));
         tokio::spawn(async move {
             let mut wrote = true;
+            let mut marked = tokio::time::Instant::now();
             while tokio::time::timeout(WATCH, stopping.wait_for(|stop| *stop)).await.is_err() {
                 if wrote && !service.takes_writes() {
                     wrote = false;
@@ -310,6 +333,15 @@ impl Running {
                 }
                 if wrote && let Err(error) = erase::run(&service, &opened).await {
                     tracing::error!(%error, "could not erase personal fields; trying again");
+                }
+                if marked.elapsed() >= MARK_AHEAD / 2 {
+                    marked = tokio::time::Instant::now();
+                    let (opened, time) = (Arc::clone(&opened), ahead(service.now()));
+                    match tokio::task::spawn_blocking(move || opened.mark_time(time)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::error!(%error, "could not mark the time; trying again"),
+                        Err(error) => tracing::error!(%error, "marking the time ended abnormally"),
+                    }
                 }
                 if wrote && opened.should_snapshot() {
                     let (opened, now) = (Arc::clone(&opened), service.now());
@@ -355,6 +387,10 @@ impl Running {
         let (service, opened) = (self.service, self.opened);
         tokio::task::spawn_blocking(move || {
             service.stop();
+            // Nothing is decided any more: the next start need not begin ahead of the clock.
+            if let Err(error) = opened.mark_time(service.now()) {
+                tracing::error!(%error, "could not mark the time; the next start begins ahead of the clock");
+            }
             opened.close()
         })
         .await

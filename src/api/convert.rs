@@ -2,12 +2,15 @@
 
 use super::Tokens;
 use crate::{
-    model::{AccountId, AccountState, Number, RoleDifference, ServiceAccountState, TeamId, Timestamp, UserState},
+    model::{
+        AccountId, AccountState, CustomRoleParts, Facet, Number, ResourceTypeIndex, RoleDifference, RoleIndex,
+        ServiceAccountState, TeamId, Timestamp, UserState,
+    },
     proto,
     service::{
-        AccountView, Applied, AppliedAction, BindingView, CatalogDrop, CatalogView, Decision, Reason, RoleHolderCounts,
-        RoleHolderName, RoleHolderView, RoleKind, RoleName, RolePermissionView, RoleSectionView, RoleView,
-        ServiceAccountView, TeamView, UserView,
+        AccountView, Applied, AppliedAction, BindingView, CatalogDrop, CatalogView, Decision, Etag, Reason,
+        RoleHolderCounts, RoleHolderName, RoleHolderView, RoleKind, RoleName, RolePermissionView, RoleSectionView,
+        RoleView, ServiceAccountView, TeamView, UserView,
     },
 };
 
@@ -279,10 +282,46 @@ pub(super) fn catalog_head(tokens: &Tokens, view: &CatalogView) -> proto::Catalo
     }
 }
 
+fn custom_role_parts(parts: CustomRoleParts) -> Vec<i32> {
+    use proto::CustomRolePart;
+    let parts = [
+        (parts.permissions, CustomRolePart::Permissions),
+        (parts.parents, CustomRolePart::Parents),
+        (parts.managed_policies, CustomRolePart::ManagedPolicies),
+        (parts.custom_policies, CustomRolePart::CustomPolicies),
+    ];
+    parts.into_iter().filter(|(is_offered, _)| *is_offered).map(|(_, part)| part.into()).collect()
+}
+
+fn managed_policies(tokens: &Tokens, view: &CatalogView) -> Vec<proto::AccessPolicy> {
+    let catalog = &view.definition;
+    let policies = catalog.policies.iter().zip(&view.policy_numbers);
+    let policies = policies.map(|(each, number)| proto::AccessPolicy {
+        name: format!("catalogs/{}/accessPolicies/{}", catalog.id, each.id),
+        display_name: each.display_name.clone(),
+        description: each.description.clone(),
+        statements: each.statements.iter().map(super::policies::statement).collect(),
+        create_time: None,
+        update_time: None,
+        etag: tokens.write_etag(Etag { number: *number, revision: view.etag.revision }),
+    });
+    policies.collect()
+}
+
 pub(super) fn catalog(tokens: &Tokens, view: &CatalogView) -> proto::Catalog {
     let catalog = &view.definition;
     let scope = |index: &crate::model::ApiScopeIndex| {
         catalog.api_scopes.get(index.position()).map(|scope| scope.id.to_string())
+    };
+    let resource_type = |index: ResourceTypeIndex| {
+        catalog.resource_types.get(index.position()).map(|resource_type| resource_type.id.to_string())
+    };
+    let facet = |facet: &Facet| match facet {
+        Facet::Feature => Some("feature".to_owned()),
+        Facet::Type(index) => resource_type(*index),
+    };
+    let role = |index: RoleIndex| {
+        catalog.roles.get(index.position()).map(|role| format!("catalogs/{}/roles/{}", catalog.id, role.id))
     };
     proto::Catalog {
         features: catalog
@@ -328,14 +367,31 @@ pub(super) fn catalog(tokens: &Tokens, view: &CatalogView) -> proto::Catalog {
                     internal: each.internal,
                     deprecated: each.deprecated,
                     all_api_scopes: texts(all_api_scopes),
-                    ..Default::default()
+                    resource_type: each.resource_type.and_then(resource_type).unwrap_or_default(),
+                    facets: each.facets.iter().filter_map(facet).collect(),
+                    condition: each.condition.as_ref().map(|it| it.as_str().to_owned()).unwrap_or_default(),
                 }
             })
             .collect(),
-        custom_role_parts: match catalog.custom_roles.permissions {
-            true => vec![proto::CustomRolePart::Permissions.into()],
-            false => Vec::new(),
-        },
+        custom_role_parts: custom_role_parts(catalog.custom_roles),
+        resource_types: catalog
+            .resource_types
+            .iter()
+            .map(|each| proto::ResourceType {
+                id: each.id.to_string(),
+                plural: each.plural.to_string(),
+                display_name: each.display_name.clone(),
+                description: each.description.clone(),
+                parent: each.parent.and_then(resource_type).unwrap_or_default(),
+            })
+            .collect(),
+        access_policies: managed_policies(tokens, view),
+        must_hold_role: catalog.must_hold_role,
+        mutually_exclusive: catalog
+            .mutually_exclusive
+            .iter()
+            .filter_map(|(one, other)| Some(proto::RolePair { role: role(*one)?, other_role: role(*other)? }))
+            .collect(),
         ..catalog_head(tokens, view)
     }
 }

@@ -3,13 +3,18 @@
 //! Handlers are three steps: parse, ask, answer. Whatever is not a well-formed request ends here, with every bad field
 //! named. Nothing here decides anything or reads the store. Read [`Api`], then `authorization`.
 
+mod access_lists;
 mod accounts;
 mod authorization;
 mod bindings;
 mod catalogs;
 mod convert;
+mod exceptions;
 mod guard;
+mod names;
 mod parse;
+mod policies;
+mod resources;
 mod roles;
 mod service_accounts;
 mod status;
@@ -124,6 +129,10 @@ servers! {
     role_service, role_service_server, RoleServiceServer;
     service_account_service, service_account_service_server, ServiceAccountServiceServer;
     role_binding_service, role_binding_service_server, RoleBindingServiceServer;
+    access_policy_service, access_policy_service_server, AccessPolicyServiceServer;
+    resource_service, resource_service_server, ResourceServiceServer;
+    access_list_service, access_list_service_server, AccessListServiceServer;
+    exception_service, exception_service_server, ExceptionServiceServer;
 }
 
 /// Refuses a request that is larger than its kind may be.

@@ -27,7 +27,7 @@ pub(super) struct Fields {
 }
 
 /// How a value is cut in an error.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     if text.is_empty() { "nothing".to_owned() } else { format!("{:?}", text.chars().take(256).collect::<String>()) }
 }
 
@@ -49,7 +49,7 @@ impl Fields {
     }
 
     /// The parts of a resource name that has to look like `pattern`.
-    fn parts<'t, const N: usize>(
+    pub(super) fn parts<'t, const N: usize>(
         &mut self,
         field: &str,
         text: &'t str,
@@ -383,7 +383,8 @@ impl Fields {
         self.name(field, text)
     }
 
-    fn text(&mut self, field: &str, text: String, maximum: usize) -> String {
+    /// A text for people of at most `maximum` bytes.
+    pub(super) fn text(&mut self, field: &str, text: String, maximum: usize) -> String {
         if text.len() > maximum {
             self.wrong(field, format!("{} bytes were given; the maximum is {maximum}", text.len()));
         } else if text.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {

@@ -430,6 +430,12 @@ impl CompiledCatalog {
         self.api_scope_by_id.get(id).copied()
     }
 
+    /// No permission of this catalog.
+    #[must_use]
+    pub fn no_permissions(&self) -> PermissionSet {
+        PermissionSet::with_capacity(self.catalog.definition.permissions.len())
+    }
+
     /// No API scope of this catalog.
     #[must_use]
     pub fn no_api_scopes(&self) -> ApiScopeSet {

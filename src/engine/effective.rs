@@ -4,7 +4,7 @@
 //! on the question: its `settled` permissions are allowed wherever they are asked for. For the rest it keeps the grants
 //! and denies, which [`super::decide`] goes through.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{ApiScopeSet, CompiledCatalog, PermissionSet, RoleFacts, StatementFacts};
 use crate::model::{
@@ -166,102 +166,116 @@ impl EffectiveSet {
     /// binding reaches and in the catalog's permissions for each.
     #[must_use]
     pub fn new(catalog: Arc<CompiledCatalog>, features: &[Number], holdings: Holdings) -> Self {
-        let none = || PermissionSet::with_capacity(catalog.catalog().definition.permissions.len());
         let Holdings { bindings, mut roles, exceptions: given, access } = holdings;
         roles.sort_by_key(|role| role.number);
         roles.dedup_by_key(|role| role.number);
-        let by_number: HashMap<Number, &Arc<RoleFacts>> = roles.iter().map(|role| (role.number, role)).collect();
-        let (mut grants, mut denies) = (Vec::new(), Vec::new());
-        let (mut granted, mut expired, mut exceptions, mut denied) = (none(), none(), none(), none());
-        for (binding, bound) in bindings.iter().enumerate() {
-            for role in reached(&by_number, bound.role) {
-                let listed = Chain { binding, role: Arc::clone(role), statement: None };
-                let statements = role.statements.iter().map(|statement| Chain {
-                    binding,
-                    role: Arc::clone(role),
-                    statement: Some(Arc::clone(statement)),
-                });
-                for chain in std::iter::once(listed).chain(statements) {
-                    let denies_it = chain.statement.as_ref().is_some_and(|statement| statement.effect == Effect::Deny);
-                    match (denies_it, bound.is_expired) {
-                        _ if chain.permissions().is_empty() => {}
-                        (true, true) => {}
-                        (false, true) => expired.union_with(chain.permissions()),
-                        (true, false) => {
-                            denied.union_with(chain.permissions());
-                            denies.push(chain);
-                        }
-                        (false, false) => {
-                            granted.union_with(chain.permissions());
-                            grants.push(chain);
-                        }
-                    }
+        let mut set = Self {
+            grants: Vec::with_capacity(bindings.len()),
+            denies: Vec::new(),
+            exceptions: PermissionSet::default(),
+            granted: PermissionSet::with_capacity(catalog.catalog().definition.permissions.len()),
+            expired: PermissionSet::default(),
+            entitled: catalog.entitled(features),
+            settled: PermissionSet::default(),
+            settled_api_scopes: catalog.no_api_scopes(),
+            catalog,
+            roles,
+            bindings,
+            access,
+        };
+        let mut denied = PermissionSet::default();
+        for binding in 0..set.bindings.len() {
+            set.take_in(binding, &mut denied);
+        }
+        for (permission, is_expired) in given {
+            let mut one = set.catalog.no_permissions();
+            one.insert(permission);
+            one.intersect_with(set.catalog.assignable());
+            let to = if is_expired { &mut set.expired } else { &mut set.exceptions };
+            to.union_with(&one);
+        }
+        set.granted.union_with(&set.exceptions);
+        set.settle(&denied);
+        set
+    }
+
+    /// Takes in what a binding brings: its role, and all that this reaches as parents, each once. Cycles, which no file and
+    /// no write can make, end.
+    fn take_in(&mut self, binding: usize, denied: &mut PermissionSet) {
+        let Some(bound) = self.bindings.get(binding) else { return };
+        let (from, is_expired) = (bound.role, bound.is_expired);
+        let Some(role) = self.role(from).cloned() else { return };
+        if role.parents.is_empty() {
+            return self.take_in_role(binding, is_expired, &role, denied);
+        }
+        let (mut reached, mut open) = (vec![from], role.parents.clone());
+        self.take_in_role(binding, is_expired, &role, denied);
+        while let Some(number) = open.pop() {
+            if let Some(role) = self.role(number).cloned()
+                && !reached.contains(&number)
+            {
+                reached.push(number);
+                open.extend(&role.parents);
+                self.take_in_role(binding, is_expired, &role, denied);
+            }
+        }
+    }
+
+    fn take_in_role(&mut self, binding: usize, is_expired: bool, role: &Arc<RoleFacts>, denied: &mut PermissionSet) {
+        let statements = role.statements.iter().map(|statement| Some(Arc::clone(statement)));
+        for statement in std::iter::once(None).chain(statements) {
+            let denies = statement.as_ref().is_some_and(|statement| statement.effect == Effect::Deny);
+            let chain = Chain { binding, role: Arc::clone(role), statement };
+            match (denies, is_expired) {
+                _ if chain.permissions().is_empty() => {}
+                (true, true) => {}
+                (false, true) => self.expired.union_with(chain.permissions()),
+                (true, false) => {
+                    denied.union_with(chain.permissions());
+                    self.denies.push(chain);
+                }
+                (false, false) => {
+                    self.granted.union_with(chain.permissions());
+                    self.grants.push(chain);
                 }
             }
         }
-        for (permission, is_expired) in given {
-            match (catalog.assignable().contains(permission), is_expired) {
-                (false, _) => {}
-                (true, true) => expired.insert(permission),
-                (true, false) => exceptions.insert(permission),
-            }
-        }
-        granted.union_with(&exceptions);
-        let entitled = catalog.entitled(features);
-        let mut set = Self {
-            settled: none(),
-            settled_api_scopes: catalog.no_api_scopes(),
-            catalog,
-            roles: Vec::new(),
-            bindings,
-            grants,
-            denies,
-            exceptions,
-            access,
-            granted,
-            expired,
-            entitled,
-        };
-        set.settle(&denied);
-        set.roles = roles;
-        set
     }
 
     /// Finds what is allowed wherever it is asked for.
     fn settle(&mut self, denied: &PermissionSet) {
         let catalog = Arc::clone(&self.catalog);
-        let none = || PermissionSet::with_capacity(catalog.catalog().definition.permissions.len());
         let mut candidates = self.entitled.clone();
         candidates.subtract(denied);
         candidates.subtract(catalog.conditional());
-        let mut settled = none();
-        // Grants that leave nothing out are looked at together: each permission once, however many contain it.
-        let mut whole = none();
+        // Grants of roles that cover nothing and leave nothing out are looked at together: each permission once, however
+        // many contain it.
+        let mut plain = self.exceptions.clone();
+        let mut settled = catalog.no_permissions();
         let everywhere = |chain: &&Chain| {
             let is_bound = self.bindings.get(chain.binding).is_none_or(|bound| bound.resource.is_some());
             !is_bound && chain.is_unlimited()
         };
         for chain in self.grants.iter().filter(everywhere) {
+            if chain.role.covers.is_empty() && chain.role.left_out.is_empty() {
+                plain.union_with(chain.permissions());
+                continue;
+            }
             let mut passed = chain.permissions().clone();
             passed.intersect_with(&candidates);
             self.keep_unbounded(&mut passed, &chain.role.covers);
             settled.union_with(&passed);
-            if chain.role.left_out.is_empty() {
-                whole.union_with(&passed);
-            } else {
-                for permission in passed.iter() {
-                    catalog.add_api_scopes(permission, &chain.role.left_out, &mut self.settled_api_scopes);
-                }
+            for permission in passed.iter() {
+                catalog.add_api_scopes(permission, &chain.role.left_out, &mut self.settled_api_scopes);
             }
         }
-        let mut excepted = self.exceptions.clone();
-        excepted.intersect_with(&candidates);
-        self.keep_unbounded(&mut excepted, &[]);
-        settled.union_with(&excepted);
-        whole.union_with(&excepted);
-        for permission in whole.iter() {
-            catalog.add_api_scopes(permission, &ApiScopeSet::default(), &mut self.settled_api_scopes);
+        plain.intersect_with(&candidates);
+        self.keep_unbounded(&mut plain, &[]);
+        let nothing = ApiScopeSet::default();
+        for permission in plain.iter() {
+            catalog.add_api_scopes(permission, &nothing, &mut self.settled_api_scopes);
         }
+        settled.union_with(&plain);
         self.settled = settled;
     }
 
@@ -348,21 +362,6 @@ impl EffectiveSet {
             + (self.grants.len() + self.denies.len()) * size_of::<Chain>()
             + self.access.bytes()
     }
-}
-
-/// A role and all that it reaches as parents, each once. Cycles, which no file and no write can make, end.
-fn reached<'a>(roles: &HashMap<Number, &'a Arc<RoleFacts>>, from: Number) -> Vec<&'a Arc<RoleFacts>> {
-    let mut reached: Vec<&Arc<RoleFacts>> = Vec::new();
-    let mut open = vec![from];
-    while let Some(number) = open.pop() {
-        if let Some(role) = roles.get(&number)
-            && !reached.iter().any(|each| each.number == number)
-        {
-            reached.push(role);
-            open.extend(&role.parents);
-        }
-    }
-    reached
 }
 
 /// Whether a subject can be allowed anything at all.

@@ -80,6 +80,10 @@ impl<I: Index> IndexSet<I> {
 
     /// Adds all of another set of the same catalog.
     pub fn union_with(&mut self, other: &Self) {
+        // One that was made without a catalog takes no room until there is something in it.
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
         for (word, others) in self.words.iter_mut().zip(&other.words) {
             *word |= others;
         }

@@ -13,5 +13,16 @@ pub fn check_condition(text: &str) -> Result<(), String> {
     if text.len() > Condition::MAX_BYTES {
         return Err(format!("{} bytes were given; expected at most {}", text.len(), Condition::MAX_BYTES));
     }
-    Ok(())
+    checked(text)
+}
+
+#[cfg(feature = "cel")]
+fn checked(text: &str) -> Result<(), String> {
+    crate::conditions::check(text).map_err(|error| error.to_string())
+}
+
+/// A program without a language of conditions could only deny by them.
+#[cfg(not(feature = "cel"))]
+fn checked(_text: &str) -> Result<(), String> {
+    Err("a condition was given; this program was built without conditions".to_owned())
 }

@@ -29,6 +29,8 @@ pub struct CatalogView {
     pub definition: CatalogDefinition,
     /// The API scopes that each of its permissions provides, included ones too, ordered by id.
     pub all_api_scopes: Vec<Vec<ApiScopeId>>,
+    /// The number of each of its policies, which together with the version makes theirs.
+    pub policy_numbers: Vec<Number>,
     /// Its version.
     pub etag: Etag,
 }
@@ -41,6 +43,7 @@ impl CatalogView {
         Self {
             all_api_scopes: (0..).map(PermissionIndex).take(definition.permissions.len()).map(scopes).collect(),
             definition,
+            policy_numbers: compiled.catalog().policy_numbers.clone(),
             etag: Etag { number: compiled.catalog().number, revision: catalog.revision },
         }
     }
@@ -114,8 +117,8 @@ pub struct AppliedCatalog {
 
 /// Creates a catalog or replaces it whole. What keeps its id keeps its number; what is dropped is void at once,
 /// everywhere. Refused if it is another version than expected, or, without `allow_drops`, if it drops what accounts use:
-/// then `drops` is told what and by whom. Cost: linear in the catalog, and if it drops something in the accounts under it
-/// and their custom roles; accounts follow without being touched.
+/// then `drops` is told what and by whom. Cost: linear in the catalog, and if it drops something in the accounts under it,
+/// and their custom roles, resources and exceptions as far as it may be used there; accounts follow without being touched.
 #[must_use]
 pub fn apply_catalog(
     definition: CatalogDefinition,
@@ -154,6 +157,11 @@ pub fn apply_catalog(
             if !catalog.role_numbers.contains(number) {
                 tracing::debug!(role = role.id.as_str(), "the catalog drops a role");
                 plan.retire(*number, Kind::Role, None)?;
+            }
+        }
+        for number in old.iter().flat_map(|old| &old.resource_type_numbers) {
+            if !catalog.resource_type_numbers.contains(number) {
+                plan.retire(*number, Kind::Resource, None)?;
             }
         }
         plan.put(Key::Catalog(number), Record::Catalog(Box::new(catalog)))?;

@@ -216,6 +216,19 @@ impl ServiceError {
         Self { violations, ..Self::new(ErrorReason::FieldInvalid, message) }
     }
 
+    /// The same for fields that lie in another one.
+    #[must_use]
+    pub fn below(self, field: &str) -> Self {
+        if self.reason != ErrorReason::FieldInvalid {
+            return self;
+        }
+        let mut violations = self.violations;
+        for violation in &mut violations {
+            violation.field = format!("{field}.{}", violation.field);
+        }
+        Self::fields(violations)
+    }
+
     /// The error for a single field.
     #[must_use]
     pub fn field(field: &str, description: impl Into<String>) -> Self {

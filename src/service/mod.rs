@@ -3,6 +3,7 @@
 //! Every write goes one way: a plan over the facts as they will be (`plan`), one change, the journal, the state, the
 //! stamps (`writer`). Nothing here knows gRPC or sled. Read [`Service`], then `questions` and `writer`.
 
+mod access_lists;
 mod accounts;
 mod apply_account;
 mod bindings;
@@ -13,6 +14,7 @@ mod core;
 mod custom_roles;
 mod erasures;
 mod error;
+mod exceptions;
 mod export;
 mod facts;
 #[cfg(test)]
@@ -24,19 +26,27 @@ mod manners;
 mod memberships;
 mod places;
 mod plan;
+mod policies;
 mod questions;
+mod resources;
 mod roles;
 mod searches;
 mod service_accounts;
 mod sweep;
 mod teams;
 mod users;
+mod uses;
 mod writer;
 
+#[cfg(test)]
+mod access_tests;
+#[cfg(test)]
+mod account_file_tests;
 #[cfg(test)]
 mod planted_bugs;
 
 pub use self::{
+    access_lists::{AccessListView, change_access, replace_access_list},
     accounts::{AccountUpdate, AccountView, NewAccount, create_account, delete_account, update_account},
     apply_account::apply_account,
     bindings::{
@@ -52,6 +62,7 @@ pub use self::{
     },
     erasures::{Erasures, finish_erasures, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
+    exceptions::{ExceptionView, NewException, create_exception, delete_exception},
     export::AccountExport,
     facts::{PolicyName, RoleName},
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
@@ -65,7 +76,11 @@ pub use self::{
         replace_user_teams,
     },
     places::PlaceName,
+    policies::{NewPolicy, PolicyParent, PolicyUpdate, PolicyView, create_policy, delete_policy, update_policy},
     questions::{AskedName, Asking, BatchItem, Decided, SubjectKind, SubjectName},
+    resources::{
+        NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
+    },
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     searches::{AllowedName, AllowedSubject, FoundResources, FoundSubjects, ResourceSearch, SubjectSearch},
     service_accounts::{
@@ -77,10 +92,12 @@ pub use self::{
         HeldRoleView, NewUser, RemovedRole, UserFilter, UserUpdate, UserView, create_users, delete_user, erase_user,
         record_sign_in, remove_user_role, update_user,
     },
+    uses::Use,
     writer::{Write, Written},
 };
 pub use crate::{
     engine::{AttributeValue, Attributes, Decision, NO_ATTRIBUTES, Reason},
+    files::check_condition,
     model::{Applied, AppliedAction},
 };
 
@@ -90,6 +107,16 @@ pub const MAX_TEAMS_OR_ROLES_OF_A_USER: usize = 256;
 pub const MAX_TEAMS: u64 = 10_000;
 /// The most custom roles that an account can have.
 pub const MAX_ROLES: u64 = 10_000;
+/// The most custom access policies that an account can have.
+pub const MAX_POLICIES: u64 = 1_000;
+/// The most statements of an access policy, and the most patterns of either kind of a statement.
+pub const MAX_STATEMENTS: usize = 100;
+/// The most resources that an account can register.
+pub const MAX_RESOURCES: u64 = 100_000;
+/// The most values of an access list.
+pub const MAX_ACCESS_VALUES: usize = 1_000;
+/// The most exceptions of a user.
+pub const MAX_EXCEPTIONS: usize = 256;
 /// The most permissions that a custom role can list.
 pub const MAX_PERMISSIONS_OF_A_ROLE: usize = 20_000;
 /// The most questions of a batch.

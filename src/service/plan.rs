@@ -145,6 +145,26 @@ impl<'a> Plan<'a> {
         self.put(Key::Counts { account }, Record::Counts(counts))
     }
 
+    /// Changes how many custom policies an account has, within the limit.
+    pub(super) fn count_policies(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
+        let mut counts = self.counts(account)?;
+        counts.policies = counted(counts.policies, change, super::MAX_POLICIES, "custom access policies")?;
+        self.put(Key::Counts { account }, Record::Counts(counts))
+    }
+
+    /// Changes how many registered resources an account has, within the limit.
+    pub(super) fn count_resources(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
+        let mut counts = self.counts(account)?;
+        counts.resources = counted(counts.resources, change, super::MAX_RESOURCES, "registered resources")?;
+        self.put(Key::Counts { account }, Record::Counts(counts))
+    }
+
     /// Notes that a number is gone for good, so that what still refers to it is swept later.
     pub(super) fn retire(&mut self, number: Number, kind: Kind, account: Option<Number>) -> Result<(), ServiceError> {
         self.put(Key::Retired(number), Record::Retired(RetiredRecord { kind, account }))
@@ -162,6 +182,16 @@ impl<'a> Plan<'a> {
             None => self.core.store.get(key),
         }
     }
+}
+
+/// A count after a change. More than the maximum is refused, if it becomes more.
+fn counted(count: u64, change: i64, maximum: u64, what: &str) -> Result<u64, ServiceError> {
+    let after = count.saturating_add_signed(change);
+    if after <= maximum || change <= 0 {
+        return Ok(after);
+    }
+    let message = format!("the account has {maximum} {what}, which is the maximum");
+    Err(ServiceError::new(ErrorReason::LimitReached, message).with("maximum", maximum.to_string()))
 }
 
 impl View for Plan<'_> {

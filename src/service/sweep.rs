@@ -3,7 +3,10 @@
 //! Nothing depends on it: a deleted thing's number is never given out again, so what refers to it is void at once.
 //! Sweeping only gives the room back.
 
-use super::{error::ServiceError, facts, plan::Plan};
+use super::{
+    access_lists::remove_resource_access, bindings::remove_binding, error::ServiceError, facts, plan::Plan,
+    resources::remove_resource,
+};
 use crate::{
     model::{AccountId, Change, Key, KeyRange, Kind, Number, Record, RetiredRecord, Stamped},
     store::View as _,
@@ -13,18 +16,22 @@ use crate::{
 const STEP: usize = 30;
 /// The most accounts that one step looks into for bindings of a role that its catalog dropped.
 const ACCOUNTS: usize = 64;
+/// The most resources that one step looks at for those of a type that its catalog dropped.
+const LOOKED_AT: usize = 1_000;
 
 /// What is left to sweep, as far as is known.
 pub(super) struct Sweeper {
     has_work: bool,
     /// How far the accounts have been gone through for the retired role that is being swept.
     role: Option<(Number, AccountId)>,
+    /// The same for the retired resource type, with how far the resources of the account after that one have been.
+    resource_type: Option<(Number, Option<AccountId>, Option<Key>)>,
 }
 
 impl Sweeper {
     /// Looks for work at first: an earlier run may have left some.
     pub(super) fn new() -> Self {
-        Self { has_work: true, role: None }
+        Self { has_work: true, role: None, resource_type: None }
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -65,7 +72,8 @@ impl Sweeper {
             }
             (Kind::Role, None) => self.sweep_catalog_role(plan, number),
             (Kind::Account, _) => sweep_account(plan, number),
-            // Users and bindings leave nothing behind.
+            (Kind::Resource, None) => self.sweep_resource_type(plan, number),
+            // Users and bindings leave nothing behind, and a deleted resource or policy is gone from what named it.
             (Kind::Catalog | Kind::Binding | Kind::User | Kind::Policy | Kind::Resource, _) | (Kind::Team, None) => {
                 Ok(true)
             }
@@ -97,6 +105,95 @@ impl Sweeper {
         }
         Ok(is_last)
     }
+
+    /// A type that its catalog dropped can have resources in any account. Access lists that are all of it stay: they are
+    /// void by its number, and go with their holders.
+    fn sweep_resource_type(&mut self, plan: &mut Plan<'_>, number: Number) -> Result<bool, ServiceError> {
+        let place = self.resource_type.take().filter(|(of, ..)| *of == number);
+        let (mut reached, mut after) = place.map_or((None, None), |(_, account, after)| (account, after));
+        let from = reached.clone().map(Key::AccountName);
+        let accounts = plan.scan(KeyRange::AccountNames, from.as_ref(), ACCOUNTS)?;
+        let is_last = accounts.len() < ACCOUNTS;
+        for (name, value) in accounts {
+            let (Key::AccountName(id), Record::Name(account)) = (name, value.value) else { continue };
+            // Most accounts live under other catalogs, or have no resources.
+            if plan.counts(account)?.resources > 0 {
+                // A place in another account says nothing about this one.
+                let after = after.take().filter(|key| key.account() == Some(account));
+                if let Swept::Part(after) = sweep_resources(plan, account, number, after)? {
+                    self.resource_type = Some((number, reached, after));
+                    return Ok(false);
+                }
+            }
+            reached = Some(id);
+        }
+        if !is_last {
+            self.resource_type = Some((number, reached, None));
+        }
+        Ok(is_last)
+    }
+}
+
+/// What a step over the resources of an account came to.
+enum Swept {
+    /// None of the type is left.
+    All,
+    /// As much was done as one step may do; the next goes on after this resource.
+    Part(Option<Key>),
+}
+
+/// Removes resources of a type with what names them, from those after one on. Looks at a bounded number of resources, and
+/// follows a bounded number of references.
+fn sweep_resources(
+    plan: &mut Plan<'_>,
+    account: Number,
+    resource_type: Number,
+    mut after: Option<Key>,
+) -> Result<Swept, ServiceError> {
+    let found = plan.scan(KeyRange::Resources(account), after.as_ref(), LOOKED_AT)?;
+    let is_last = found.len() < LOOKED_AT;
+    let mut followed = 0;
+    for (key, record) in found {
+        if let (Key::Resource { resource, .. }, Record::Resource(record)) = (&key, record.value)
+            && record.resource_type == resource_type
+        {
+            if followed >= STEP {
+                return Ok(Swept::Part(after));
+            }
+            let bindings = plan.scan(KeyRange::ResourceBindings { account, resource: *resource }, None, STEP)?;
+            let lists = plan.scan(KeyRange::ResourceAccess { account, resource: *resource }, None, STEP)?;
+            if bindings.len() == STEP || lists.len() == STEP {
+                sweep_references(plan, account, resource_type, bindings.into_iter().chain(lists))?;
+                return Ok(Swept::Part(after));
+            }
+            remove_resource(plan, account, *resource)?;
+            followed += 1 + bindings.len() + lists.len();
+        }
+        after = Some(key);
+    }
+    Ok(if is_last { Swept::All } else { Swept::Part(after) })
+}
+
+/// Removes bindings and entries of access lists found from their resource.
+fn sweep_references(
+    plan: &mut Plan<'_>,
+    account: Number,
+    resource_type: Number,
+    found: impl Iterator<Item = (Key, Stamped<Record>)>,
+) -> Result<(), ServiceError> {
+    for (key, _) in found {
+        match key {
+            Key::ResourceBinding { binding, .. } => {
+                remove_binding(plan, account, binding)?;
+                plan.remove(key)?;
+            }
+            Key::ResourceAccess { resource, holder, .. } => {
+                remove_resource_access(plan, account, resource, resource_type, holder)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Removes memberships found from either side.
@@ -123,6 +220,9 @@ fn sweep_bindings(plan: &mut Plan<'_>, account: Number, range: KeyRange) -> Resu
                 let (holder, role) = (record.value.holder, record.value.role);
                 plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
                 plan.remove(Key::RoleBinding { account, role, holder, binding })?;
+                if let Some(resource) = record.value.resource {
+                    plan.remove(Key::ResourceBinding { account, resource, binding })?;
+                }
             }
             plan.remove(Key::Binding { account, binding })?;
             plan.remove(key)?;
@@ -151,6 +251,17 @@ fn sweep_account(plan: &mut Plan<'_>, account: Number) -> Result<bool, ServiceEr
         KeyRange::ServiceAccounts(account),
         KeyRange::ServiceAccountNames(account),
         KeyRange::SignIns(account),
+        KeyRange::Resources(account),
+        KeyRange::ResourceNames(account),
+        KeyRange::AccountResourceBindings(account),
+        KeyRange::AccountAccess(account),
+        KeyRange::AccountResourceAccess(account),
+        KeyRange::Policies(account),
+        KeyRange::PolicyNames(account),
+        KeyRange::AccountPolicyRoles(account),
+        KeyRange::AccountRoleChildren(account),
+        KeyRange::AccountExceptions(account),
+        KeyRange::AccountPermissionExceptions(account),
     ];
     for range in ranges {
         let found = plan.scan(range, None, STEP)?;

@@ -19,9 +19,12 @@ mod memory;
 mod open;
 mod record_codec;
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod recovery_tests;
 mod sled_store;
 mod snapshot;
+mod time_mark;
 mod user_index;
 mod user_texts;
 

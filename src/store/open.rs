@@ -22,6 +22,7 @@ use super::{
     journal::{FileJournal, JournalOptions, keep_ballast},
     sled_store::{Meta, SledStore},
     snapshot::{self, SnapshotFile},
+    time_mark,
 };
 use crate::model::{Revision, Timestamp};
 
@@ -96,6 +97,7 @@ pub struct Opened {
     pub report: OpenReport,
     pub(super) paths: Paths,
     pub(super) store_id: u64,
+    pub(super) time_mark: Timestamp,
     options: OpenOptions,
     /// One snapshot, pruning or erasing at a time.
     pub(super) maintenance: Mutex<()>,
@@ -210,6 +212,7 @@ pub fn open(directory: &Path, options: OpenOptions) -> Result<Opened, StoreError
         log: Arc::new(log),
         store: Arc::new(store),
         report,
+        time_mark: time_mark::read(directory)?,
         paths,
         store_id,
         options,

@@ -30,7 +30,7 @@ use crate::{
     support::Clients,
 };
 
-const SERVICES: [&str; 8] = [
+const SERVICES: [&str; 12] = [
     "",
     "rolecall.v1.AuthorizationService",
     "rolecall.v1.CatalogService",
@@ -39,6 +39,10 @@ const SERVICES: [&str; 8] = [
     "rolecall.v1.TeamService",
     "rolecall.v1.RoleService",
     "rolecall.v1.RoleBindingService",
+    "rolecall.v1.AccessPolicyService",
+    "rolecall.v1.ResourceService",
+    "rolecall.v1.AccessListService",
+    "rolecall.v1.ExceptionService",
 ];
 
 /// A server with the demo's catalog and account.

@@ -66,6 +66,7 @@ impl Placed<'_> {
                 List::ApiScopesOf { subject, api_scopes } => {
                     self.api_scopes_of(callers, scenario, subject, api_scopes, way, hold).await
                 }
+                other => panic!("{name}: {other:?} cannot be asked yet"),
             };
             judge(outcome);
         }

@@ -1,11 +1,11 @@
 //! What a scenario file says, read strictly: a word that is not known is a mistake in the file.
 //!
-//! A managed role is named by its id, a custom one as `custom/{id}`; whoever holds roles as `users/{id}`, `teams/{id}`
-//! or `serviceAccounts/{id}`.
+//! A managed role or policy is named by its id, a custom one as `custom/{id}`; whoever holds roles as `users/{id}`,
+//! `teams/{id}` or `serviceAccounts/{id}`; a resource by its path.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::steps::{Refusal, Step};
 
@@ -34,14 +34,36 @@ pub struct Case {
 pub struct Question {
     pub subject: String,
     pub asked: Asked,
+    pub about: About,
+    /// When it is asked; none: when the case has got so far.
+    pub at: Option<Moment>,
     pub allow: bool,
+    /// Empty if the question is refused.
     pub reason: String,
+    /// How it is refused, if it is an error and not a denial.
+    pub refused: Option<Refusal>,
 }
 
 #[derive(Debug)]
 pub enum Asked {
     Permission(String),
     ApiScope(String),
+}
+
+/// What a question says beside who may do what.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    pub resource: Option<String>,
+    /// Facets and their values, which are paths.
+    pub facets: BTreeMap<String, String>,
+    pub attributes: Map<String, Value>,
+}
+
+/// A time: `2099-01-01T00:00:00Z`, or `+60s`, which is so many seconds after the case began.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Moment {
+    At(String),
+    AfterSeconds(u64),
 }
 
 pub struct Listed {
@@ -56,6 +78,12 @@ pub struct Through {
     pub teams: Vec<String>,
     /// The API scopes that it provides to the subject, if the case says which.
     pub api_scopes: Option<Vec<String>>,
+    /// Whether an exception gives it too.
+    pub exception: bool,
+    /// The resources that its role bindings are on, if the case says which; those on the account are not among them.
+    pub resources: Option<Vec<String>>,
+    /// The facets that bound it and what the subject's lists have of each (none: all), if the case says which.
+    pub facets: Option<BTreeMap<String, Option<Vec<String>>>>,
 }
 
 /// A list, and all that it has to show.
@@ -75,6 +103,10 @@ pub enum List {
     ApiScope { api_scope: String, description: String, includes: Vec<String> },
     /// The API scopes that a subject may use, in order.
     ApiScopesOf { subject: String, api_scopes: Vec<String> },
+    /// Who may: `users/{id}` and `serviceAccounts/{id}`, in order.
+    Subjects { asked: Asked, about: About, found: Vec<String> },
+    /// On which registered resources of a type a subject may, in order, and whether on all there are and will be.
+    Resources { subject: String, permission: String, kind: String, about: About, found: Vec<String>, all: bool },
 }
 
 #[derive(Debug)]
@@ -125,6 +157,26 @@ pub fn number<N: TryFrom<i64, Error: std::fmt::Debug>>(value: &Value, field: &st
     N::try_from(number).unwrap()
 }
 
+/// Whether it is so; not if nothing is said.
+pub fn is(value: &Value, field: &str) -> bool {
+    value.get(field).is_some_and(|each| each.as_bool().unwrap_or_else(|| panic!("{field} is no yes or no in {value}")))
+}
+
+pub fn moment_if_any(value: &Value, field: &str) -> Option<Moment> {
+    let text = text_if_any(value, field)?;
+    let Some(seconds) = text.strip_prefix('+') else {
+        assert!(text.ends_with('Z') && text.contains('T'), "{text} is no time");
+        return Some(Moment::At(text));
+    };
+    let seconds = seconds.strip_suffix('s').and_then(|number| number.parse().ok());
+    Some(Moment::AfterSeconds(seconds.unwrap_or_else(|| panic!("{text} is no number of seconds"))))
+}
+
+/// One of a thing, or a list of them.
+fn one_or_more(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |list| list.iter().collect())
+}
+
 /// Panics over a word that the thing does not have.
 pub fn only(value: &Value, known: &[&str]) {
     for field in value.as_object().unwrap_or_else(|| panic!("{value} has no words")).keys() {
@@ -135,8 +187,14 @@ pub fn only(value: &Value, known: &[&str]) {
 impl Scenario {
     pub fn read(path: &Path, value: &Value) -> Self {
         only(value, &["title", "catalog", "account", "cases"]);
-        let catalog = fs::read_to_string(path.parent().unwrap().join(text(value, "catalog"))).unwrap();
-        let catalog: Value = serde_saphyr::from_str(&catalog).unwrap();
+        // A file names a catalog, or has one in it.
+        let catalog = match value["catalog"].as_str() {
+            Some(file) => {
+                let catalog = fs::read_to_string(path.parent().unwrap().join(file)).unwrap();
+                serde_saphyr::from_str(&catalog).unwrap()
+            }
+            None => value["catalog"].clone(),
+        };
         let cases = value["cases"].as_array().unwrap().iter().map(Case::read).collect();
         Self { catalog_id: text(&catalog, "id"), catalog, account: value["account"].clone(), cases }
     }
@@ -156,15 +214,25 @@ impl Scenario {
         account.to_string()
     }
 
-    /// A new version of the catalog in which a managed role has gained a permission.
+    /// A new version of the catalog that has one more permission, which a managed role may have gained.
     pub fn catalog_with(&self, step: &Step, id: &str) -> String {
-        let Step::CatalogAdds { role, permission, section, feature } = step else { unreachable!("no such step") };
+        let Step::CatalogAdds { role, permission, section, feature, resource_type, facets } = step else {
+            unreachable!("no such step")
+        };
         let mut catalog: Value = serde_json::from_str(&self.catalog_as(id)).unwrap();
         let mut definition = json!({"id": permission, "section": section});
         if let Some(feature) = feature {
             definition["feature"] = json!(feature);
         }
+        if let Some(resource_type) = resource_type {
+            definition["resource_type"] = json!(resource_type);
+        }
+        if !facets.is_empty() {
+            definition["facets"] = json!(facets);
+        }
         catalog["permissions"].as_array_mut().unwrap().push(definition);
+        // Without a role it is for whoever has a pattern that matches it.
+        let Some(role) = role else { return catalog.to_string() };
         let roles = catalog["roles"].as_array_mut().unwrap();
         let role = roles.iter_mut().find(|each| each["id"] == json!(role)).unwrap();
         role["permissions"].as_array_mut().unwrap().push(json!(permission));
@@ -202,19 +270,19 @@ impl Case {
         });
         let mut listed = Vec::new();
         for (field, is_listed) in [("listed", true), ("not_listed", false)] {
-            let Some(each) = value.get(field) else { continue };
-            only(each, &["subject", "permission", "roles", "teams", "api_scopes"]);
-            listed.push(Listed {
-                subject: text(each, "subject"),
-                permission: text(each, "permission"),
-                through: is_listed.then(|| Through {
-                    roles: texts(&each["roles"]),
-                    teams: texts(&each["teams"]),
-                    api_scopes: texts_if_any(each, "api_scopes"),
-                }),
-            });
+            for each in value.get(field).map(one_or_more).unwrap_or_default() {
+                only(each, &Listed::WORDS[..if is_listed { 8 } else { 2 }]);
+                listed.push(Listed {
+                    subject: text(each, "subject"),
+                    permission: text(each, "permission"),
+                    through: is_listed.then(|| Through::read(each)),
+                });
+            }
         }
-        let list = |word: &&str| value.get(*word).map(|each| List::read(word, each));
+        let list = |word: &&'static str| {
+            let lists = value.get(*word).map(one_or_more).unwrap_or_default();
+            lists.into_iter().map(|each| List::read(word, each)).collect::<Vec<_>>()
+        };
         let steps = value.get("when").into_iter().flat_map(|steps| steps.as_array().unwrap());
         let case = Self {
             name: text(value, "name"),
@@ -222,7 +290,7 @@ impl Case {
             checks,
             roles_of,
             listed,
-            lists: List::WORDS.iter().filter_map(list).collect(),
+            lists: List::WORDS.iter().flat_map(list).collect(),
         };
         assert!(
             !case.checks.is_empty() || case.roles_of.is_some() || !case.listed.is_empty() || !case.lists.is_empty(),
@@ -237,23 +305,91 @@ impl Case {
     }
 }
 
+impl Listed {
+    /// What is said of both kinds first.
+    const WORDS: [&str; 8] =
+        ["subject", "permission", "roles", "teams", "api_scopes", "exception", "resources", "facets"];
+}
+
+impl Through {
+    fn read(value: &Value) -> Self {
+        let values = |list: &Value| if list.as_str() == Some("all") { None } else { Some(texts(list)) };
+        let facets = value.get("facets").map(|facets| {
+            let facets = facets.as_object().unwrap().iter();
+            facets.map(|(facet, list)| (facet.clone(), values(list))).collect()
+        });
+        Self {
+            roles: texts(&value["roles"]),
+            teams: texts(&value["teams"]),
+            api_scopes: texts_if_any(value, "api_scopes"),
+            exception: is(value, "exception"),
+            resources: texts_if_any(value, "resources"),
+            facets,
+        }
+    }
+}
+
+impl Asked {
+    fn read(value: &Value) -> Self {
+        match (text_if_any(value, "permission"), text_if_any(value, "api_scope")) {
+            (Some(permission), None) => Self::Permission(permission),
+            (None, Some(scope)) => Self::ApiScope(scope),
+            _ => panic!("a permission or an API scope is asked for in {value}"),
+        }
+    }
+}
+
+impl About {
+    const WORDS: [&str; 3] = ["resource", "facets", "attributes"];
+
+    pub fn read(value: &Value) -> Self {
+        let object = |field: &str| value.get(field).map(|each| each.as_object().unwrap().clone()).unwrap_or_default();
+        let facets = object("facets").into_iter();
+        Self {
+            resource: text_if_any(value, "resource"),
+            facets: facets.map(|(facet, value)| (facet, value.as_str().unwrap().to_owned())).collect(),
+            attributes: object("attributes"),
+        }
+    }
+}
+
 impl Question {
     fn read(value: &Value) -> Self {
-        only(value, &["subject", "permission", "api_scope", "decision", "reason"]);
-        let decision = text(value, "decision");
-        assert!(decision == "allow" || decision == "deny", "{decision}");
-        let asked = match (text_if_any(value, "permission"), text_if_any(value, "api_scope")) {
-            (Some(permission), None) => Asked::Permission(permission),
-            (None, Some(scope)) => Asked::ApiScope(scope),
-            _ => panic!("a permission or an API scope is asked for in {value}"),
-        };
-        Self { subject: text(value, "subject"), asked, allow: decision == "allow", reason: text(value, "reason") }
+        let expected = if value.get("refused").is_some() { &["refused"][..] } else { &["decision", "reason"][..] };
+        only(value, &[&["subject", "permission", "api_scope", "at"][..], &About::WORDS, expected].concat());
+        let refused = value.get("refused").map(Refusal::read);
+        let (mut allow, mut reason) = (false, String::new());
+        if refused.is_none() {
+            let decision = text(value, "decision");
+            assert!(decision == "allow" || decision == "deny", "{decision}");
+            allow = decision == "allow";
+            reason = text(value, "reason");
+            assert_eq!(allow, reason == "ALLOWED", "{value}");
+        }
+        Self {
+            subject: text(value, "subject"),
+            asked: Asked::read(value),
+            about: About::read(value),
+            at: moment_if_any(value, "at"),
+            allow,
+            reason,
+            refused,
+        }
     }
 }
 
 impl List {
-    const WORDS: [&str; 7] =
-        ["role_row", "search_roles", "role_sections", "holders", "permission_row", "api_scope_row", "api_scopes_of"];
+    const WORDS: [&str; 9] = [
+        "role_row",
+        "search_roles",
+        "role_sections",
+        "holders",
+        "permission_row",
+        "api_scope_row",
+        "api_scopes_of",
+        "subjects",
+        "resources",
+    ];
 
     fn read(word: &str, value: &Value) -> Self {
         match word {
@@ -307,6 +443,21 @@ impl List {
             "api_scopes_of" => {
                 only(value, &["subject", "api_scopes"]);
                 Self::ApiScopesOf { subject: text(value, "subject"), api_scopes: texts(&value["api_scopes"]) }
+            }
+            "subjects" => {
+                only(value, &[&["permission", "api_scope", "found"][..], &About::WORDS].concat());
+                Self::Subjects { asked: Asked::read(value), about: About::read(value), found: texts(&value["found"]) }
+            }
+            "resources" => {
+                only(value, &["subject", "permission", "type", "facets", "attributes", "found", "all"]);
+                Self::Resources {
+                    subject: text(value, "subject"),
+                    permission: text(value, "permission"),
+                    kind: text(value, "type"),
+                    about: About::read(value),
+                    found: texts(&value["found"]),
+                    all: value["all"].as_bool().unwrap(),
+                }
             }
             other => panic!("{other} is no list"),
         }

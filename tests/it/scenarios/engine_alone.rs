@@ -112,11 +112,11 @@ impl Facts {
                     _ = if *joins { self.members.insert(member) } else { self.members.remove(&member) };
                 }
             }
-            Step::Bind { holder, role } => _ = self.bindings.insert((holder.clone(), role.clone())),
-            Step::Unbind { holder, role } | Step::TakeOff { holder, role } => {
+            Step::Bind { holder, given } => _ = self.bindings.insert((holder.clone(), given.role.clone())),
+            Step::Unbind { holder, role, .. } | Step::TakeOff { holder, role } => {
                 self.bindings.remove(&(holder.clone(), role.clone()));
             }
-            Step::Delete { kind, id } => self.delete(kind, id),
+            Step::Delete { kind, id, .. } => self.delete(kind, id),
             Step::DeleteRole { only_asked: true, .. } | Step::NoteVersion { .. } | Step::RecordLogin { .. } => {}
             Step::DeleteRole { id, .. } => {
                 self.roles.remove(id);
@@ -127,17 +127,17 @@ impl Facts {
                 let user = format!("users/{}", new.id);
                 self.subjects.insert(user.clone(), new.state.clone().unwrap_or_else(|| "active".into()));
                 self.members.extend(new.teams.iter().map(|team| (team.clone(), new.id.clone())));
-                self.bind(&user, new.roles.clone());
+                self.bind(&user, new.roles.iter().map(|given| given.role.clone()));
             }
             Step::CreateTeam(new) => {
                 self.teams.insert(new.id.clone());
                 self.members.extend(new.members.iter().map(|user| (new.id.clone(), user.clone())));
-                self.bind(&format!("teams/{}", new.id), new.roles.clone());
+                self.bind(&format!("teams/{}", new.id), new.roles.iter().map(|given| given.role.clone()));
             }
             Step::CreateServiceAccount(new) => {
                 let name = format!("serviceAccounts/{}", new.id);
                 self.subjects.insert(name.clone(), new.state.clone().unwrap_or_else(|| "active".into()));
-                self.bind(&name, new.roles.clone());
+                self.bind(&name, new.roles.iter().map(|given| given.role.clone()));
             }
             Step::SetCustomRole(wanted) => {
                 let role = self.roles.entry(wanted.id.clone()).or_default();
@@ -152,8 +152,8 @@ impl Facts {
                     self.bind(&format!("users/{user}"), [name.clone()]);
                 }
             }
-            Step::EditRole { role, permissions } => {
-                self.custom(role).permissions = permissions.iter().cloned().collect();
+            Step::EditRole { role, permissions, .. } => {
+                self.custom(role).permissions = permissions.iter().flatten().cloned().collect();
             }
             Step::DuplicateRole { role, id } => {
                 let copy = match role.strip_prefix("custom/") {
@@ -173,6 +173,7 @@ impl Facts {
                 let gives = |team: &String| bindings.contains(&(format!("teams/{team}"), role.clone()));
                 self.members.retain(|(team, of)| of != user || !gives(team));
             }
+            other => panic!("{other:?} is not known to the engine alone yet"),
         }
     }
 
@@ -311,6 +312,9 @@ impl Facts {
             | List::Holders { .. }
             | List::Permission { .. }
             | List::ApiScope { .. } => 0,
+            other @ (List::Subjects { .. } | List::Resources { .. }) => {
+                panic!("{name}: {other:?} is not known to the engine alone yet")
+            }
         }
     }
 }

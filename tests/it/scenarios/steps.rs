@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::case::{number, only, text, text_if_any, texts, texts_if_any};
+use super::case::{Moment, is, moment_if_any, number, only, text, text_if_any, texts, texts_if_any};
 
 /// How a write has to be refused: the reason for programs, and words of the message for people.
 #[derive(Debug)]
@@ -19,10 +19,63 @@ pub struct CustomRole {
     pub description: Option<String>,
     pub permissions: Vec<String>,
     pub left_out_api_scopes: Option<Vec<String>>,
+    pub parts: Parts,
     /// Only for a new one: sections that it has whole, managed roles that are copied into it, and who holds it.
     pub sections: Vec<String>,
     pub import_roles: Vec<String>,
     pub users: Vec<String>,
+}
+
+/// What else a custom role consists of; none: as it is, and nothing of a new one.
+#[derive(Debug, Default)]
+pub struct Parts {
+    pub policies: Option<Vec<String>>,
+    pub parents: Option<Vec<String>>,
+    /// The facets that it covers whole.
+    pub covers: Option<Vec<String>>,
+}
+
+/// A custom policy as it is to be.
+#[derive(Debug)]
+pub struct Policy {
+    pub id: String,
+    pub display_name: Option<String>,
+    pub description: Option<String>,
+    pub statements: Vec<Statement>,
+}
+
+#[derive(Debug)]
+pub struct Statement {
+    /// Whether it allows; otherwise it denies.
+    pub allows: bool,
+    pub permissions: Vec<String>,
+    /// None of them: every resource.
+    pub resources: Vec<String>,
+    pub condition: Option<String>,
+}
+
+/// A role that is given: on the account or a resource, for good or until a time.
+#[derive(Debug)]
+pub struct GivenRole {
+    pub role: String,
+    pub resource: Option<String>,
+    pub expires: Option<Moment>,
+}
+
+/// What an access list has of a facet.
+#[derive(Debug)]
+pub struct Access {
+    pub facet: String,
+    /// None: all.
+    pub values: Option<Vec<String>>,
+}
+
+/// One extra permission.
+#[derive(Debug)]
+pub struct Exception {
+    pub permission: String,
+    pub reason: String,
+    pub expires: Option<Moment>,
 }
 
 /// Someone new, with all that it gets in the same write.
@@ -30,9 +83,10 @@ pub struct CustomRole {
 pub struct Newcomer {
     pub id: String,
     pub state: Option<String>,
-    pub roles: Vec<String>,
+    pub roles: Vec<GivenRole>,
     pub teams: Vec<String>,
     pub members: Vec<String>,
+    pub access: Vec<Access>,
 }
 
 #[derive(Debug)]
@@ -58,11 +112,13 @@ pub enum Step {
     },
     Bind {
         holder: String,
-        role: String,
+        given: GivenRole,
     },
+    /// Takes away the role binding on the resource, or on the account.
     Unbind {
         holder: String,
         role: String,
+        resource: Option<String>,
     },
     /// Takes a holder off a role by the role binding that the list of holders names.
     TakeOff {
@@ -72,16 +128,46 @@ pub enum Step {
     Delete {
         kind: String,
         id: String,
+        force: bool,
+    },
+    RegisterResource {
+        path: String,
+        display_name: Option<String>,
+    },
+    /// Deletes a resource; with force, what is on and below it too.
+    DeleteResource {
+        path: String,
+        force: bool,
+    },
+    CreatePolicy(Policy),
+    UpdatePolicy(Policy),
+    DeletePolicy {
+        id: String,
+        force: bool,
+    },
+    /// Replaces what a user's or a team's access list has of a facet.
+    SetAccess {
+        holder: String,
+        access: Access,
+    },
+    GrantException {
+        user: String,
+        exception: Exception,
+    },
+    RevokeException {
+        user: String,
+        permission: String,
     },
     CreateUser(Newcomer),
     CreateTeam(Newcomer),
     CreateServiceAccount(Newcomer),
     /// Creates a custom role, or changes the one that is there.
     SetCustomRole(CustomRole),
-    /// Changes the permissions of a role that is there.
+    /// Changes of a role that is there what is given.
     EditRole {
         role: String,
-        permissions: Vec<String>,
+        permissions: Option<Vec<String>>,
+        parts: Parts,
     },
     DuplicateRole {
         role: String,
@@ -104,6 +190,7 @@ pub enum Step {
         id: String,
         only_asked: bool,
         version_is_noted: bool,
+        force: bool,
         held_by: Option<(i64, i64, i64)>,
     },
     /// Notes the version of a role, which a later step names.
@@ -114,11 +201,14 @@ pub enum Step {
         user: String,
         time: String,
     },
+    /// Adds a permission to the catalog, and to one of its roles or to none.
     CatalogAdds {
-        role: String,
+        role: Option<String>,
         permission: String,
         section: String,
         feature: Option<String>,
+        resource_type: Option<String>,
+        facets: Vec<String>,
     },
     RemoveRoleFromUser {
         user: String,
@@ -146,24 +236,100 @@ impl Newcomer {
         Self {
             id: text(value, "id"),
             state: text_if_any(value, "state"),
-            roles: list("roles"),
+            roles: value.get("roles").map(|roles| each(roles, GivenRole::read)).unwrap_or_default(),
             teams: list("teams"),
             members: list("members"),
+            access: value.get("access").map(|access| each(access, Access::read)).unwrap_or_default(),
         }
+    }
+}
+
+fn each<T>(list: &Value, read: impl Fn(&Value) -> T) -> Vec<T> {
+    list.as_array().unwrap_or_else(|| panic!("{list} is no list")).iter().map(read).collect()
+}
+
+impl Parts {
+    const WORDS: [&str; 3] = ["policies", "parents", "covers"];
+
+    fn read(value: &Value) -> Self {
+        Self {
+            policies: texts_if_any(value, "policies"),
+            parents: texts_if_any(value, "parents"),
+            covers: texts_if_any(value, "covers"),
+        }
+    }
+}
+
+impl Policy {
+    fn read(value: &Value) -> Self {
+        only(value, &["id", "display_name", "description", "statements"]);
+        Self {
+            id: text(value, "id"),
+            display_name: text_if_any(value, "display_name"),
+            description: text_if_any(value, "description"),
+            statements: each(&value["statements"], Statement::read),
+        }
+    }
+}
+
+impl Statement {
+    fn read(value: &Value) -> Self {
+        only(value, &["effect", "permissions", "resources", "condition"]);
+        let effect = text(value, "effect");
+        assert!(effect == "allow" || effect == "deny", "{effect}");
+        Self {
+            allows: effect == "allow",
+            permissions: texts(&value["permissions"]),
+            resources: texts_if_any(value, "resources").unwrap_or_default(),
+            condition: text_if_any(value, "condition"),
+        }
+    }
+}
+
+impl GivenRole {
+    /// A role, or a role with where and how long.
+    fn read(value: &Value) -> Self {
+        if let Some(role) = value.as_str() {
+            return Self { role: role.to_owned(), resource: None, expires: None };
+        }
+        only(value, &["role", "resource", "expires"]);
+        Self::of(value)
+    }
+
+    fn of(value: &Value) -> Self {
+        Self {
+            role: text(value, "role"),
+            resource: text_if_any(value, "resource"),
+            expires: moment_if_any(value, "expires"),
+        }
+    }
+}
+
+impl Access {
+    fn read(value: &Value) -> Self {
+        only(value, &["facet", "values", "all"]);
+        Self::of(value)
+    }
+
+    fn of(value: &Value) -> Self {
+        let values = texts_if_any(value, "values");
+        assert_ne!(values.is_some(), is(value, "all"), "values or all in {value}");
+        Self { facet: text(value, "facet"), values }
     }
 }
 
 impl CustomRole {
     fn read(value: &Value) -> Self {
         let parts = ["permissions", "sections", "import_roles", "left_out_api_scopes"];
-        only(value, &[&["id", "display_name", "description", "users"][..], &parts].concat());
+        only(value, &[&["id", "display_name", "description", "users"][..], &parts, &Parts::WORDS].concat());
         let list = |field: &str| texts_if_any(value, field).unwrap_or_default();
         Self {
             id: text(value, "id"),
             display_name: text_if_any(value, "display_name"),
             description: text_if_any(value, "description"),
-            permissions: texts(&value["permissions"]),
+            permissions: list("permissions"),
             left_out_api_scopes: texts_if_any(value, "left_out_api_scopes"),
+            parts: Parts::read(value),
             sections: list("sections"),
             import_roles: list("import_roles"),
             users: list("users"),
@@ -172,7 +338,7 @@ impl CustomRole {
 }
 
 impl Refusal {
-    fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         only(value, &["reason", "words"]);
         Self { reason: text(value, "reason"), words: text(value, "words") }
     }
@@ -203,24 +369,36 @@ impl Step {
             "join_teams" | "leave_teams" => {
                 Self::Teams { user: text(value, "user"), teams: texts(&value["teams"]), joins: word == "join_teams" }
             }
-            "bind" => Self::Bind { holder: text(value, "holder"), role: text(value, "role") },
-            "unbind" => Self::Unbind { holder: text(value, "holder"), role: text(value, "role") },
+            "bind" => {
+                only(value, &["holder", "role", "resource", "expires"]);
+                Self::Bind { holder: text(value, "holder"), given: GivenRole::of(value) }
+            }
+            "unbind" => {
+                only(value, &["holder", "role", "resource"]);
+                let resource = text_if_any(value, "resource");
+                Self::Unbind { holder: text(value, "holder"), role: text(value, "role"), resource }
+            }
             "take_off" => Self::TakeOff { holder: text(value, "holder"), role: text(value, "role") },
-            "delete_user" => Self::Delete { kind: "user".into(), id: id() },
-            "delete_team" => Self::Delete { kind: "team".into(), id: id() },
-            "delete_service_account" => Self::Delete { kind: "service account".into(), id: id() },
-            "create_user" => Self::CreateUser(Newcomer::read(value, &["state", "roles", "teams"])),
-            "create_team" => Self::CreateTeam(Newcomer::read(value, &["roles", "members"])),
+            "delete_user" => Self::read_delete("user", value),
+            "delete_team" => Self::read_delete("team", value),
+            "delete_service_account" => Self::read_delete("service account", value),
+            "create_user" => Self::CreateUser(Newcomer::read(value, &["state", "roles", "teams", "access"])),
+            "create_team" => Self::CreateTeam(Newcomer::read(value, &["roles", "members", "access"])),
             "create_service_account" => Self::CreateServiceAccount(Newcomer::read(value, &["state", "roles"])),
             "delete_role" => Self::read_deletion(value),
             "note_version" => Self::NoteVersion { role: id() },
             "record_login" => Self::RecordLogin { user: text(value, "user"), time: text(value, "time") },
-            "catalog_adds" => Self::CatalogAdds {
-                role: text(value, "role"),
-                permission: text(value, "permission"),
-                section: text(value, "section"),
-                feature: text_if_any(value, "feature"),
-            },
+            "catalog_adds" => {
+                only(value, &["role", "permission", "section", "feature", "resource_type", "facets"]);
+                Self::CatalogAdds {
+                    role: text_if_any(value, "role"),
+                    permission: text(value, "permission"),
+                    section: text(value, "section"),
+                    feature: text_if_any(value, "feature"),
+                    resource_type: text_if_any(value, "resource_type"),
+                    facets: texts_if_any(value, "facets").unwrap_or_default(),
+                }
+            }
             "remove_role_from_user" => {
                 only(value, &["user", "role", "leave_teams", "left_teams", "lost_roles"]);
                 let left_teams = texts_if_any(value, "left_teams");
@@ -241,8 +419,9 @@ impl Step {
         match word {
             "set_custom_role" => Self::SetCustomRole(CustomRole::read(value)),
             "edit_role" => {
-                only(value, &["role", "permissions"]);
-                Self::EditRole { role: text(value, "role"), permissions: texts(&value["permissions"]) }
+                only(value, &[&["role", "permissions"][..], &Parts::WORDS].concat());
+                let permissions = texts_if_any(value, "permissions");
+                Self::EditRole { role: text(value, "role"), permissions, parts: Parts::read(value) }
             }
             "duplicate_role" => {
                 only(value, &["role", "id"]);
@@ -258,26 +437,90 @@ impl Step {
                 let added = texts_if_any(value, "added");
                 Self::AddSections { role: text(value, "role"), sections: texts(&value["sections"]), added }
             }
+            other => Self::read_reach(other, value),
+        }
+    }
+
+    /// What bounds or widens what roles give: resources, policies, access lists, exceptions.
+    fn read_reach(word: &str, value: &Value) -> Self {
+        match word {
+            "register_resource" => {
+                if let Some(path) = value.as_str() {
+                    return Self::RegisterResource { path: path.to_owned(), display_name: None };
+                }
+                only(value, &["path", "display_name"]);
+                Self::RegisterResource { path: text(value, "path"), display_name: text_if_any(value, "display_name") }
+            }
+            "delete_resource" => {
+                if let Some(path) = value.as_str() {
+                    return Self::DeleteResource { path: path.to_owned(), force: false };
+                }
+                only(value, &["path", "force"]);
+                Self::DeleteResource { path: text(value, "path"), force: is(value, "force") }
+            }
+            "create_policy" => Self::CreatePolicy(Policy::read(value)),
+            "update_policy" => Self::UpdatePolicy(Policy::read(value)),
+            "delete_policy" => {
+                let (id, force) = id_and_force(value);
+                Self::DeletePolicy { id, force }
+            }
+            "set_access" => {
+                only(value, &["holder", "facet", "values", "all"]);
+                Self::SetAccess { holder: text(value, "holder"), access: Access::of(value) }
+            }
+            "grant_exception" => {
+                only(value, &["user", "permission", "reason", "expires"]);
+                let exception = Exception {
+                    permission: text(value, "permission"),
+                    reason: text(value, "reason"),
+                    expires: moment_if_any(value, "expires"),
+                };
+                Self::GrantException { user: text(value, "user"), exception }
+            }
+            "revoke_exception" => {
+                only(value, &["user", "permission"]);
+                Self::RevokeException { user: text(value, "user"), permission: text(value, "permission") }
+            }
             other => panic!("{other} is no step"),
         }
+    }
+
+    fn read_delete(kind: &str, value: &Value) -> Self {
+        let (id, force) = id_and_force(value);
+        Self::Delete { kind: kind.to_owned(), id, force }
     }
 
     /// An id, or an id with how it is deleted and what has to be said about it.
     fn read_deletion(value: &Value) -> Self {
         if let Some(id) = value.as_str() {
-            return Self::DeleteRole { id: id.to_owned(), only_asked: false, version_is_noted: false, held_by: None };
+            return Self::DeleteRole {
+                id: id.to_owned(),
+                only_asked: false,
+                version_is_noted: false,
+                force: false,
+                held_by: None,
+            };
         }
-        only(value, &["id", "only_asked", "noted_version", "held_by"]);
-        let is = |field: &str| value.get(field).is_some_and(|each| each.as_bool().unwrap());
+        only(value, &["id", "only_asked", "noted_version", "force", "held_by"]);
         let held_by = value.get("held_by").map(|counts| {
             only(counts, &["users", "direct_users", "teams"]);
             (number(counts, "users"), number(counts, "direct_users"), number(counts, "teams"))
         });
         Self::DeleteRole {
             id: text(value, "id"),
-            only_asked: is("only_asked"),
-            version_is_noted: is("noted_version"),
+            only_asked: is(value, "only_asked"),
+            version_is_noted: is(value, "noted_version"),
+            force: is(value, "force"),
             held_by,
         }
     }
+}
+
+/// An id, or an id with whether it is deleted although it is in use.
+fn id_and_force(value: &Value) -> (String, bool) {
+    if let Some(id) = value.as_str() {
+        return (id.to_owned(), false);
+    }
+    only(value, &["id", "force"]);
+    (text(value, "id"), is(value, "force"))
 }

@@ -18,7 +18,7 @@ use tonic::{Code, Status};
 use super::{
     Callers, Placed,
     case::Scenario,
-    steps::{CustomRole, Newcomer, Step, Went},
+    steps::{CustomRole, GivenRole, Newcomer, Step, Went},
 };
 
 fn mask(paths: &[&str]) -> Option<FieldMask> {
@@ -30,6 +30,10 @@ fn ids(names: &[String]) -> Vec<String> {
 }
 
 impl Placed<'_> {
+    fn given(&self, roles: &[GivenRole]) -> Vec<String> {
+        roles.iter().map(|given| self.role(&given.role)).collect()
+    }
+
     /// Writes one step. `noted` is the version that an earlier step has noted.
     pub async fn step(
         &self,
@@ -74,16 +78,16 @@ impl Placed<'_> {
                     clients.users.remove_user_teams(request).await.map(|_| ())
                 }
             }
-            Step::Bind { holder, role } => {
+            Step::Bind { holder, given } => {
                 let role_binding = Some(proto::RoleBinding {
                     holder: holder.clone(),
-                    role: self.role(role),
+                    role: self.role(&given.role),
                     ..proto::RoleBinding::default()
                 });
                 let request = CreateRoleBindingRequest { parent, role_binding, ..Default::default() };
                 clients.bindings.create_role_binding(request).await.map(|_| ())
             }
-            Step::Unbind { holder, role } => {
+            Step::Unbind { holder, role, .. } => {
                 let request = ListRoleBindingsRequest {
                     parent,
                     holder: holder.clone(),
@@ -104,14 +108,14 @@ impl Placed<'_> {
                 let request = DeleteRoleBindingRequest { name, ..Default::default() };
                 clients.bindings.delete_role_binding(request).await.map(|_| ())
             }
-            Step::Delete { kind, id } => self.delete(callers, kind, id).await,
+            Step::Delete { kind, id, .. } => self.delete(callers, kind, id).await,
             Step::CreateUser(new) => self.create_user(callers, new).await,
             Step::CreateTeam(new) => {
                 let request = CreateTeamRequest {
                     parent,
                     team_id: new.id.clone(),
                     team: Some(proto::Team::default()),
-                    roles: self.roles(&new.roles),
+                    roles: self.given(&new.roles),
                     members: new.members.iter().map(|user| format!("users/{user}")).collect(),
                     ..Default::default()
                 };
@@ -125,7 +129,7 @@ impl Placed<'_> {
                         state: service_account_state(new.state.as_deref().unwrap_or("active")).into(),
                         ..proto::ServiceAccount::default()
                     }),
-                    roles: self.roles(&new.roles),
+                    roles: self.given(&new.roles),
                     ..Default::default()
                 };
                 callers.service_accounts.create_service_account(request).await.map(|_| ())
@@ -146,9 +150,9 @@ impl Placed<'_> {
                 self.remove_role_from_user(callers, service, (user, role, *leave_teams), went.as_ref()).await
             }
             Step::SetCustomRole(role) => self.set_custom_role(callers, role).await,
-            Step::EditRole { role, permissions } => {
-                let role =
-                    proto::Role { name: self.role(role), permissions: permissions.clone(), ..Default::default() };
+            Step::EditRole { role, permissions, .. } => {
+                let permissions = permissions.clone().unwrap_or_default();
+                let role = proto::Role { name: self.role(role), permissions, ..Default::default() };
                 let update_mask = mask(&["permissions"]);
                 let request = UpdateRoleRequest { role: Some(role), update_mask, ..Default::default() };
                 clients.roles.update_role(request).await.map(|_| ())
@@ -166,7 +170,7 @@ impl Placed<'_> {
                 self.added(added.as_ref(), &answer.added_permissions);
                 Ok(())
             }
-            Step::DeleteRole { id, only_asked, version_is_noted, held_by } => {
+            Step::DeleteRole { id, only_asked, version_is_noted, held_by, .. } => {
                 let request = DeleteRoleRequest {
                     name: format!("{parent}/roles/{id}"),
                     etag: if *version_is_noted { noted.clone() } else { String::new() },
@@ -186,6 +190,7 @@ impl Placed<'_> {
                 assert!(!noted.is_empty());
                 Ok(())
             }
+            other => panic!("{}: {other:?} cannot be sent yet", self.names("writing")),
         }
     }
 
@@ -232,7 +237,7 @@ impl Placed<'_> {
             parent: self.parent(),
             user_id: new.id.clone(),
             user: Some(proto::User { state: state.into(), ..proto::User::default() }),
-            roles: self.roles(&new.roles),
+            roles: self.given(&new.roles),
             teams: new.teams.iter().map(|team| format!("teams/{team}")).collect(),
             ..Default::default()
         };
