@@ -1,5 +1,10 @@
 //! How writes behave: versions expected, tried without being done, done once however often they are sent, and what is
-//! left of a person after an erasure.
+//! left of a person after an erasure. [`new_writes`] holds a table of writes to all of that, [`last_holders`] lets two race
+//! each other, and [`again`] looks for what comes back with a thing that is created again.
+
+mod again;
+mod last_holders;
+mod new_writes;
 
 use std::{collections::HashMap, fs, path::Path, time::Duration};
 
@@ -19,8 +24,15 @@ use super::support::{Clients, TestServer};
 fn catalog(permissions: &[&str]) -> String {
     let permissions: Vec<_> = permissions.iter().map(|id| json!({"id": id, "section": "s", "feature": "f"})).collect();
     json!({
-        "kind": "catalog", "id": "c", "display_name": "C", "custom_roles": ["permissions"],
+        "kind": "catalog", "id": "c", "display_name": "C",
+        "custom_roles": ["permissions", "parents", "managed_policies", "custom_policies"],
         "features": [{"id": "f", "display_name": "F"}],
+        "resource_types": [
+            {"id": "workspace", "plural": "workspaces", "display_name": "Workspace"},
+            {"id": "channel", "plural": "channels", "parent": "workspace", "display_name": "Channel"},
+            {"id": "line", "plural": "lines", "display_name": "Line"},
+        ],
+        "policies": [{"id": "m", "display_name": "M", "statements": [{"effect": "allow", "permissions": ["a.b.*"]}]}],
         "sections": [{"id": "s", "display_name": "S"}],
         "permissions": permissions,
         "roles": [{"id": "m", "display_name": "M", "permissions": ["a.b.one"]}],
