@@ -28,7 +28,7 @@ policies:
       - effect: deny
         permissions: [inbox.close]
         resources: ["workspaces/w1/**"]
-        condition: attributes.vip == true
+        condition: "attributes.vip == true"
 roles:
   - id: base
     display_name: Base

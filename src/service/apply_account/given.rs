@@ -96,42 +96,15 @@ impl Application<'_, '_> {
         }
         // First what goes: the same role in the same place can be wanted for another time.
         for (_, binding) in held.iter().filter(|(grant, _)| !wanted.contains_key(grant)) {
-            self.unbind(*binding)?;
+            remove_binding(self.plan, self.account, *binding)?;
         }
         for (_, given) in wanted.iter().filter(|(grant, _)| !held.contains_key(grant)) {
-            self.bind(holder, *given)?;
+            let HeldRecord { role, resource, expires } = *given;
+            insert_binding(self.plan, self.account, holder, role, resource, expires)?;
         }
         let texts = |grants: Vec<HeldGrant>| grants.iter().map(ToString::to_string).collect();
         let (held, wanted) = (texts(held.into_keys().collect()), texts(wanted.into_keys().collect()));
         Ok(difference("roles", &held, &wanted))
-    }
-
-    fn bind(&mut self, holder: Holder, given: HeldRecord) -> Result<(), Refused> {
-        let account = self.account;
-        let binding = insert_binding(self.plan, account, holder, given.role)?;
-        if given.resource.is_none() && given.expires.is_none() {
-            return Ok(());
-        }
-        let key = Key::Binding { account, binding };
-        if let Some(record) = facts::get_binding(self.plan, &key)? {
-            let mut record = record.value;
-            (record.resource, record.expires) = (given.resource, given.expires);
-            self.plan.put(key, Record::Binding(record))?;
-        }
-        self.plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, Record::Held(given))?;
-        if let Some(resource) = given.resource {
-            self.plan.put(Key::ResourceBinding { account, resource, binding }, Record::Present)?;
-        }
-        Ok(())
-    }
-
-    fn unbind(&mut self, binding: Number) -> Result<(), Refused> {
-        let account = self.account;
-        let record = facts::get_binding(self.plan, &Key::Binding { account, binding })?;
-        if let Some(resource) = record.and_then(|record| record.value.resource) {
-            self.plan.remove(Key::ResourceBinding { account, resource, binding })?;
-        }
-        Ok(remove_binding(self.plan, account, binding)?)
     }
 
     /// Makes the access lists of a user or a team equal to the file's. Gives what of each facet differs.

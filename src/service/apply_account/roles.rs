@@ -6,6 +6,7 @@ use super::{
     super::{
         custom_roles::{permission_number, remove_role, with_void},
         facts,
+        hierarchy::put_role,
         roles::{listed_left_out, listed_permissions},
     },
     Application, Refused, changed_texts, grown,
@@ -64,10 +65,8 @@ impl Application<'_, '_> {
             self.apply_role(role, existing.get(&role.id.value))?;
         }
         existing.retain(|id, _| !self.roles.contains_key(id));
-        for (id, (number, record)) in existing {
+        for (id, (number, _)) in existing {
             self.note(AppliedAction::Delete, format!("roles/{id}"), &[]);
-            let empty = RoleRecord { policies: Vec::new(), parents: Vec::new(), ..record.clone() };
-            self.put_role(number, Some(&record), empty)?;
             remove_role(self.plan, account, number, id)?;
         }
         self.plan.count(account, 0, grown(count_before, file.roles.len()))?;
@@ -110,7 +109,7 @@ impl Application<'_, '_> {
         let Some(((_, before), held)) = before.zip(held) else {
             self.note(AppliedAction::Create, subject, &[]);
             self.plan.put(Key::RoleName { account: self.account, id: id.clone() }, Record::Name(number))?;
-            return Ok(self.put_role(number, None, record)?);
+            return Ok(put_role(self.plan, self.account, number, None, record)?);
         };
         let mut details = changed_texts(&[
             ("display_name", &before.display_name, &record.display_name),
@@ -129,7 +128,7 @@ impl Application<'_, '_> {
         details.extend(difference("left_out_api_scopes", &held.left_out, &wanted.left_out));
         if !details.is_empty() {
             self.note(AppliedAction::Update, subject, &details);
-            self.put_role(number, Some(before), record)?;
+            put_role(self.plan, self.account, number, Some(before), record)?;
         }
         Ok(())
     }
@@ -177,29 +176,6 @@ impl Application<'_, '_> {
             let message = format_args!("roles: the catalog {:?} offers no custom roles{part}", id.as_str());
             self.problems.add(role.id.at, message);
         }
-    }
-
-    /// Sets a custom role, and what finds it from its policies and its parents.
-    fn put_role(
-        &mut self,
-        role: Number,
-        before: Option<&RoleRecord>,
-        record: RoleRecord,
-    ) -> Result<(), super::ServiceError> {
-        let account = self.account;
-        for policy in before.iter().flat_map(|before| &before.policies).filter(|each| !record.policies.contains(each)) {
-            self.plan.remove(Key::PolicyRole { account, policy: *policy, role })?;
-        }
-        for parent in before.iter().flat_map(|before| &before.parents).filter(|each| !record.parents.contains(each)) {
-            self.plan.remove(Key::RoleChild { account, parent: *parent, child: role })?;
-        }
-        for policy in &record.policies {
-            self.plan.put(Key::PolicyRole { account, policy: *policy, role }, Record::Present)?;
-        }
-        for parent in &record.parents {
-            self.plan.put(Key::RoleChild { account, parent: *parent, child: role }, Record::Present)?;
-        }
-        self.plan.put(Key::Role { account, role }, Record::Role(record))
     }
 }
 
