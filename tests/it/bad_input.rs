@@ -209,7 +209,11 @@ fn judge_status(status: &Status, expected: &Expected) -> Result<(), String> {
     }
     if expected.reasons == [UNREADABLE] {
         let is_right = status.code() == Code::Internal && status.get_error_details().error_info().is_none();
-        return if is_right { Ok(()) } else { Err(format!("{} instead of a message that cannot be read", shown(status))) };
+        return if is_right {
+            Ok(())
+        } else {
+            Err(format!("{} instead of a message that cannot be read", shown(status)))
+        };
     }
     let details = status.get_error_details();
     let Some(info) = details.error_info() else { return Err(format!("it has no reason: {}", shown(status))) };
@@ -311,7 +315,11 @@ fn cases_of(method: &MethodDescriptor, fixture: &Fixture) -> Vec<Case> {
         };
         let is_plain = |violation: &&Violation| {
             let is_malformed = violation.expected.reasons == ["FIELD_INVALID"];
-            is_malformed && !violation.is_late && violation.sets.len() == 1 && violation.sets[0].0 == path && !stands_alone(violation)
+            is_malformed
+                && !violation.is_late
+                && violation.sets.len() == 1
+                && violation.sets[0].0 == path
+                && !stands_alone(violation)
         };
         let shortest = violations.iter().filter(is_plain).min_by_key(|violation| format!("{:?}", violation.sets).len());
         malformed.extend(shortest.cloned());

@@ -118,8 +118,9 @@ struct Place<'a> {
 impl Place<'_> {
     /// A text with its placeholders filled in.
     async fn fill(&self, written: &str) -> String {
-        let filled =
-            written.replace("{a}", &format!("accounts/{}", self.account)).replace("{c}", &format!("catalogs/{}", self.catalog));
+        let filled = written
+            .replace("{a}", &format!("accounts/{}", self.account))
+            .replace("{c}", &format!("catalogs/{}", self.catalog));
         let Some((before, rest)) = filled.split_once("{binding ") else { return filled };
         let (binding, after) = rest.split_once('}').unwrap();
         let (holder, role) = binding.split_once(' ').unwrap();

@@ -61,7 +61,10 @@ pub const METHODS: &[MethodRules] = &[
         ],
     ),
     ("GetAccessPolicy", &[("name", Anchor(POLICY), DESK)]),
-    ("ListAccessPolicies", &[("parent", Anchor(&[Account, Catalog]), "accounts/{account}"), ("search", Search(128), "")]),
+    (
+        "ListAccessPolicies",
+        &[("parent", Anchor(&[Account, Catalog]), "accounts/{account}"), ("search", Search(128), "")],
+    ),
     (
         "CreateAccessPolicy",
         &[
@@ -170,5 +173,8 @@ pub const METHODS: &[MethodRules] = &[
             ("exception.name exception.create_time", Unread, ""),
         ],
     ),
-    ("DeleteException", &[("name", Anchor(&[Exception]), "accounts/{account}/users/ana/exceptions/desk.tickets.close")]),
+    (
+        "DeleteException",
+        &[("name", Anchor(&[Exception]), "accounts/{account}/users/ana/exceptions/desk.tickets.close")],
+    ),
 ];

@@ -78,12 +78,7 @@ const TOGETHER: &[Together] = &[
     ("AddRolePermissions", &[("permissions", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
     ("CreateRole", &[("role.permissions", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
     ("UpdateRole", &[("role.permissions", "desk.tickets.view, inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
-    (
-        "CreateRoleBinding",
-        &[("role_binding.holder", "users/ana"), ("role_binding.resource", "")],
-        "ALREADY_EXISTS",
-        "",
-    ),
+    ("CreateRoleBinding", &[("role_binding.holder", "users/ana"), ("role_binding.resource", "")], "ALREADY_EXISTS", ""),
     (
         "CreateRoleBinding",
         &[("role_binding.holder", "users/ben"), ("role_binding.resource", "lines/l1")],
@@ -104,11 +99,7 @@ const TOGETHER: &[Together] = &[
     ),
     (
         "BatchCreateRoleBindings",
-        &[
-            ("role_bindings[0].holder", "users/ana"),
-            ("role_bindings[0].resource", ""),
-            ("skip_held", "true"),
-        ],
+        &[("role_bindings[0].holder", "users/ana"), ("role_bindings[0].resource", ""), ("skip_held", "true")],
         "ALREADY_EXISTS",
         "",
     ),
@@ -146,12 +137,7 @@ const TOGETHER: &[Together] = &[
     ),
     ("Check", &[("subject", "users/nobody"), ("resource", "boxes/b1")], "FIELD_INVALID", "resource"),
     ("BatchCheck", &[("items[0].resource", "lines/l1")], "FIELD_INVALID", "items[0].resource"),
-    (
-        "BatchCheck",
-        &[("items[0].facets", "workspace=workspaces/w2")],
-        "FIELD_INVALID",
-        "items[0].facets.workspace",
-    ),
+    ("BatchCheck", &[("items[0].facets", "workspace=workspaces/w2")], "FIELD_INVALID", "items[0].facets.workspace"),
     ("ListSubjects", &[("resource", "lines/l1")], "FIELD_INVALID", "resource"),
     ("ListSubjects", &[("facets", "workspace=workspaces/w2")], "FIELD_INVALID", "facets.workspace"),
     ("ListSubjects", &[("permission", "")], "FIELD_INVALID", "permission|api_scope"),
@@ -175,19 +161,11 @@ const TOGETHER: &[Together] = &[
     ("CreateResource", &[("parent", "accounts/other")], "RESOURCE_NOT_FOUND", ""),
     (
         "BatchCreateResources",
-        &[
-            ("resources[0].path", "workspaces/new/channels/c1"),
-            ("resources[1].path", "workspaces/new"),
-        ],
+        &[("resources[0].path", "workspaces/new/channels/c1"), ("resources[1].path", "workspaces/new")],
         "RESOURCE_NOT_FOUND",
         "",
     ),
-    (
-        "BatchCreateResources",
-        &[("resources[1].path", "workspaces/w1/channels/new")],
-        "ALREADY_EXISTS",
-        "",
-    ),
+    ("BatchCreateResources", &[("resources[1].path", "workspaces/w1/channels/new")], "ALREADY_EXISTS", ""),
     ("BatchCreateResources", &[("resources[1].path", "boxes/b1")], "FIELD_INVALID", "resources[1].path"),
     ("SetAccessList", &[("access_list.all", "true")], "FIELD_INVALID", "access_list.values"),
     ("SetAccessList", &[("access_list.facet", "feature")], "FIELD_INVALID", "access_list.values[0]"),
@@ -201,12 +179,7 @@ const TOGETHER: &[Together] = &[
     ("SetAccessList", &[("parent", "accounts/{account}/serviceAccounts/robot")], "FIELD_INVALID", "parent"),
     ("AddAccess", &[("facet", "feature"), ("values", "nothing")], "FEATURE_NOT_FOUND", ""),
     ("RemoveAccess", &[("parent", "accounts/{account}/teams/support")], "FIELD_INVALID", "values"),
-    (
-        "CreateUser",
-        &[("access_lists[0].all", "true")],
-        "FIELD_INVALID",
-        "access_lists[0].values",
-    ),
+    ("CreateUser", &[("access_lists[0].all", "true")], "FIELD_INVALID", "access_lists[0].values"),
     ("CreateUser", &[("access_lists[1].facet", "line")], "FIELD_INVALID", "access_lists[1].facet"),
     ("CreateTeam", &[("access_lists[1].facet", "line")], "FIELD_INVALID", "access_lists[1].facet"),
     (
@@ -218,8 +191,18 @@ const TOGETHER: &[Together] = &[
     ("CreateException", &[("exception.permission", "desk.tickets.close")], "ALREADY_EXISTS", ""),
     ("CreateException", &[("exception.permission", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
     ("CreateException", &[("exception.reason", "  ")], "FIELD_INVALID", "exception.reason"),
-    ("DeleteException", &[("name", "accounts/{account}/users/ana/exceptions/desk.tickets.vew")], "PERMISSION_NOT_FOUND", ""),
-    ("DeleteException", &[("name", "accounts/{account}/users/nobody/exceptions/desk.tickets.close")], "USER_NOT_FOUND", ""),
+    (
+        "DeleteException",
+        &[("name", "accounts/{account}/users/ana/exceptions/desk.tickets.vew")],
+        "PERMISSION_NOT_FOUND",
+        "",
+    ),
+    (
+        "DeleteException",
+        &[("name", "accounts/{account}/users/nobody/exceptions/desk.tickets.close")],
+        "USER_NOT_FOUND",
+        "",
+    ),
 ];
 
 /// The largest request of a method, in bytes; none: as large as any message may be.

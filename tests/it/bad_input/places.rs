@@ -66,17 +66,41 @@ pub fn of(rule: Rule, place: &Place<'_>) -> Vec<Violation> {
         }
         Rule::PermissionPattern => {
             let bad = [
-                "", "a..b", "a.", ".a", "**.a", "a.**.b", "a.b*", "***", "a.b.c.d.e.f", "a b", "a/b", "é", "a\0b", "a:b",
+                "",
+                "a..b",
+                "a.",
+                ".a",
+                "**.a",
+                "a.**.b",
+                "a.b*",
+                "***",
+                "a.b.c.d.e.f",
+                "a b",
+                "a/b",
+                "é",
+                "a\0b",
+                "a:b",
             ];
             let strange =
                 ["nothing.**", "desk.tickets.vew", "desk.*", "inner.**", "inner.all.touch", "foreign.things.view"];
             patterns(place, &bad, ["x".repeat(129), ["a"; 6].join(".")], &strange)
         }
         Rule::ResourcePattern => {
-            let bad =
-                ["", "/", "lines/", "/lines", "lines//l1", "**/l1", "lines/**/x", "lines/..", "lines/a b", "a\0", "l*/x"];
+            let bad = [
+                "",
+                "/",
+                "lines/",
+                "/lines",
+                "lines//l1",
+                "**/l1",
+                "lines/**/x",
+                "lines/..",
+                "lines/a b",
+                "a\0",
+                "l*/x",
+            ];
             let strange = ["boxes/**", "lines", "channels/c1", "lines/l1/channels/*", "*", "*/*/*"];
-            patterns(place, &bad, [["x".repeat(128); 8].join("/"), ["a"; 18].join("/")], &strange)
+            patterns(place, &bad, [vec!["x".repeat(128); 8].join("/"), ["a"; 18].join("/")], &strange)
         }
         Rule::Condition => {
             let mut bad: Vec<Violation> = [
@@ -119,9 +143,11 @@ pub fn accepted(rule: Rule, place: &Place<'_>) -> Vec<Violation> {
         // What is not registered too, and what lies above the permission's type.
         Rule::Place => ["", "workspaces/w1", "workspaces/w9/channels/c9"].map(text).to_vec(),
         Rule::RegisteredPath => ["", "workspaces/w1/channels/c1"].map(text).to_vec(),
-        Rule::Facets => ["line=lines/l9", "workspace=workspaces/w1", "line=lines/l1, channel=workspaces/w1/channels/c1"]
-            .map(|text| fine(text, wire::parse(&place.field, text)))
-            .to_vec(),
+        Rule::Facets => {
+            ["line=lines/l9", "workspace=workspaces/w1", "line=lines/l1, channel=workspaces/w1/channels/c1"]
+                .map(|text| fine(text, wire::parse(&place.field, text)))
+                .to_vec()
+        }
         Rule::Attributes => {
             let shadowing = ["subject", "resource", "facets", "attributes", "", "é", "a b"];
             let shadowing = shadowing.map(|name| (name.to_owned(), Kind::StringValue("x".to_owned())));
@@ -143,8 +169,7 @@ pub fn accepted(rule: Rule, place: &Place<'_>) -> Vec<Violation> {
 }
 
 fn patterns<const N: usize>(place: &Place<'_>, bad: &[&str], long: [String; N], strange: &[&str]) -> Vec<Violation> {
-    let mut all: Vec<Violation> =
-        bad.iter().map(|text| place.invalid(format!("{text:?}"), string(*text))).collect();
+    let mut all: Vec<Violation> = bad.iter().map(|text| place.invalid(format!("{text:?}"), string(*text))).collect();
     all.extend(long.into_iter().map(|text| place.invalid(format!("{} bytes", text.len()), string(text))));
     // What matches nothing of the catalog that a customer can have.
     all.extend(strange.iter().map(|text| place.invalid(format!("{text:?}"), string(*text)).late()));
@@ -165,7 +190,9 @@ fn facets(place: &Place<'_>) -> Vec<Violation> {
         violation.expected.fields = given.iter().map(|(name, _)| named(name)).collect();
         bad.push(violation);
     };
-    for (what, name) in [("one that there is not", "nothing"), ("the plural", "lines"), ("no name", ""), ("a long name", &long)] {
+    for (what, name) in
+        [("one that there is not", "nothing"), ("the plural", "lines"), ("no name", ""), ("a long name", &long)]
+    {
         add(what, &[(name, "lines/l1")]);
     }
     add("the permission's own feature", &[("feature", "desk")]);

@@ -40,7 +40,8 @@ impl Thing {
     pub fn is_named(self, name: &str) -> bool {
         let mut collections = name.split('/').step_by(2);
         let owner = self.owner();
-        collections.next() == Some(owner.collection()) && (self == owner || collections.any(|it| it == self.collection()))
+        collections.next() == Some(owner.collection())
+            && (self == owner || collections.any(|it| it == self.collection()))
     }
 
     /// The collection that the first part of its name is of.
@@ -265,7 +266,7 @@ pub fn bad_paths() -> Vec<(String, String)> {
     .map(|text| (format!("{text:?}"), text.to_owned()))
     .to_vec();
     bad.push(("nine pairs".to_owned(), ["lines/l1"; 9].join("/")));
-    bad.push(("more than 1,024 bytes".to_owned(), ["x".repeat(128); 8].join("/")));
+    bad.push(("more than 1,024 bytes".to_owned(), vec!["x".repeat(128); 8].join("/")));
     bad.extend(bad_ids().into_iter().map(|(what, id)| (format!("{what} in its id"), format!("lines/{id}"))));
     bad
 }

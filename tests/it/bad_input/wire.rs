@@ -271,7 +271,10 @@ fn fill(message: &mut DynamicMessage, given: Vec<(String, StructKind)>) {
                 let field = value.get_field_by_name("struct_value").unwrap();
                 let Kind::Message(of) = field.kind() else { panic!("a struct is a message") };
                 let mut inside = DynamicMessage::new(of);
-                fill(&mut inside, inner.fields.into_iter().filter_map(|(name, value)| Some((name, value.kind?))).collect());
+                fill(
+                    &mut inside,
+                    inner.fields.into_iter().filter_map(|(name, value)| Some((name, value.kind?))).collect(),
+                );
                 one.set_field(&field, Value::Message(inside));
             }
             kind => {

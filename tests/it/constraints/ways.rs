@@ -187,10 +187,7 @@ pub fn to_lose_the_last_owner() -> Vec<Case> {
         Call("ReplaceRoleBindings", &[("parent", "{a}"), ("holder", "teams/t")]),
         Call("DeleteTeam", &[("name", "{a}/teams/t"), ("force", "true")]),
         Call("DeleteUser", &[("name", "{a}/users/u"), ("force", "true")]),
-        Call(
-            "UpdateUser",
-            &[("user.name", "{a}/users/u"), ("user.state", "STATE_INVITED"), ("update_mask", "state")],
-        ),
+        Call("UpdateUser", &[("user.name", "{a}/users/u"), ("user.state", "STATE_INVITED"), ("update_mask", "state")]),
     ] {
         cases.push(case(through_team, write, Z_OWNS));
     }
@@ -510,14 +507,13 @@ pub fn to_be_too_many() -> Vec<Case> {
         ),
         Call(
             "BatchCreateRoleBindings",
-            &[
-                ("parent", "{a}"),
-                ("role_bindings[0].holder", "users/u"),
-                ("role_bindings[0].role", "{c}/roles/few"),
-            ],
+            &[("parent", "{a}"), ("role_bindings[0].holder", "users/u"), ("role_bindings[0].role", "{c}/roles/few")],
         ),
         Call("ReplaceRoleBindings", &[("parent", "{a}"), ("holder", "users/u"), ("roles", "{c}/roles/few")]),
-        Call("CreateUser", &[("parent", "{a}"), ("user_id", "new"), ("user.username", "n"), ("roles", "{c}/roles/few")]),
+        Call(
+            "CreateUser",
+            &[("parent", "{a}"), ("user_id", "new"), ("user.username", "n"), ("roles", "{c}/roles/few")],
+        ),
         Call(
             "BatchCreateUsers",
             &[
@@ -567,11 +563,7 @@ pub fn to_be_too_many() -> Vec<Case> {
             ),
             V_IS_ONE_OF_MANY,
         ),
-        pair(
-            held,
-            Write::Account(Setup { u: &["few"], ..held }),
-            Write::Account(Setup { u: &["few"], ..IDLE }),
-        ),
+        pair(held, Write::Account(Setup { u: &["few"], ..held }), Write::Account(Setup { u: &["few"], ..IDLE })),
         // The catalog lowers the maximum below what is held.
         case(
             Setup { u: &["plain", "maker"], v: &["other", "few"], ..IDLE },

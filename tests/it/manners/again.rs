@@ -119,7 +119,10 @@ const CASES: &[Case] = &[
             &[("parent", "accounts/x"), ("service_account_id", "bot"), ("service_account.display_name", "Bot")],
         ),
         lost: ("serviceAccounts/bot", "a.b.one", ""),
-        empty: &[(("ListRoleBindings", &[("parent", "accounts/x"), ("holder", "serviceAccounts/bot")]), "role_bindings")],
+        empty: &[(
+            ("ListRoleBindings", &[("parent", "accounts/x"), ("holder", "serviceAccounts/bot")]),
+            "role_bindings",
+        )],
     },
 ];
 

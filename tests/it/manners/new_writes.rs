@@ -1,7 +1,7 @@
 //! Writes about policies, resources, access lists, exceptions and all that names them, one after another: each is tried,
 //! done, and sent again, the last after a restart too.
 
-use prost_reflect::{DynamicMessage, Kind, Value};
+use prost_reflect::{DynamicMessage, Kind, ReflectMessage as _, Value};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -308,7 +308,8 @@ async fn changes_of_new_things_are_held_to_their_etags_forced_or_not() {
         assert_eq!(status.code(), Code::Aborted, "{update}");
     }
     // Who holds a role, and what names a resource, is no part of them.
-    let before = (of("GetResource", resource, "resource").await, of("GetUser", "accounts/acme/users/ana", "user").await);
+    let before =
+        (of("GetResource", resource, "resource").await, of("GetUser", "accounts/acme/users/ana", "user").await);
     ask.ask("DeleteException", &[("name", "accounts/acme/users/ana/exceptions/a.b.two")]).await.unwrap();
     let sets = [("parent", "accounts/acme/users/ana"), ("access_list.facet", "line"), ("access_list.all", "true")];
     ask.ask("SetAccessList", &sets).await.unwrap();
