@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use rolecall::model::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::steps::{Refusal, Step};
@@ -60,7 +61,7 @@ pub struct About {
 }
 
 /// A time: `2099-01-01T00:00:00Z`, or `+60s`, which is so many seconds after the case began.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Moment {
     At(String),
     AfterSeconds(u64),
@@ -298,6 +299,11 @@ impl Case {
             case.name
         );
         case
+    }
+
+    /// The later moments at which it asks something.
+    pub fn moments(&self) -> Vec<Timestamp> {
+        self.checks.iter().filter_map(|check| check.at.as_ref().map(Moment::instant)).collect()
     }
 
     pub fn changes_catalog(&self) -> bool {
