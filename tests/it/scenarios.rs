@@ -22,8 +22,9 @@ mod rows;
 mod steps;
 mod writes;
 
-use std::{collections::BTreeSet, fs, net::SocketAddr, path::PathBuf};
+use std::{any::Any, collections::BTreeSet, fs, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf};
 
+use futures_util::FutureExt as _;
 use rolecall::{
     model::Timestamp,
     proto::{
@@ -154,26 +155,48 @@ fn is_as_expected(outcome: &Result<(), Status>, refusal: Option<&Refusal>) -> bo
     }
 }
 
+/// What came of a run: one that finds a difference goes on, so that it tells all of them.
+#[derive(Default)]
+struct Outcome {
+    questions: usize,
+    differences: Vec<String>,
+}
+
+impl Outcome {
+    /// Notes what panics.
+    async fn of<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let text = |panic: Box<dyn Any + Send>| {
+            let text = panic.downcast::<String>().map(|text| *text);
+            text.unwrap_or_else(|other| {
+                other.downcast::<&str>().map_or_else(|_| "a panic".into(), |text| text.to_string())
+            })
+        };
+        AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| self.differences.push(text(panic))).ok()
+    }
+
+    async fn asked(&mut self, asking: impl Future<Output = usize>) {
+        self.questions += self.of(asking).await.unwrap_or_default();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_is_answered_alike_by_the_engine_a_cold_and_a_warm_cache_and_after_a_restart() {
     let mut server = ClockedServer::start().await;
     let mut callers = Callers::of(server.address).await;
     let files = scenarios();
-    let mut placed = Vec::new();
-    let mut questions = 0;
+    let (mut placed, mut number, mut outcome) = (Vec::new(), 0, Outcome::default());
     for (file, scenario) in &files {
         let catalog = scenario.catalog_as(&scenario.catalog_id);
         callers.clients.apply_catalog(&catalog).await.unwrap();
         let compiled = facts::compile(&catalog);
         for case in &scenario.cases {
-            let here = place(&server, &mut callers, scenario, file, case, placed.len()).await;
-            for way in ["warm", "cold"] {
-                if way == "cold" {
-                    server.service.clear_cache();
-                }
-                questions += here.ask(&mut callers, scenario, way, None, true).await;
-            }
-            questions += engine_alone::ask(&compiled, scenario, case, file);
+            number += 1;
+            outcome.asked(async { engine_alone::ask(&compiled, scenario, case, file) }).await;
+            let placing = place(&server, &mut callers, scenario, file, case, number);
+            let Some(here) = outcome.of(placing).await else { continue };
+            outcome.asked(here.ask(&mut callers, scenario, "warm", None, true)).await;
+            server.service.clear_cache();
+            outcome.asked(here.ask(&mut callers, scenario, "cold", None, true)).await;
             placed.push((scenario, here));
         }
     }
@@ -181,7 +204,7 @@ async fn every_case_is_answered_alike_by_the_engine_a_cold_and_a_warm_cache_and_
     server = server.restart().await;
     let mut callers = Callers::of(server.address).await;
     for (scenario, here) in &placed {
-        questions += here.ask(&mut callers, scenario, "after a restart", None, true).await;
+        outcome.asked(here.ask(&mut callers, scenario, "after a restart", None, true)).await;
     }
     let moments = placed.iter().flat_map(|(_, here)| here.case.moments());
     for moment in moments.collect::<BTreeSet<Timestamp>>() {
@@ -198,11 +221,13 @@ async fn every_case_is_answered_alike_by_the_engine_a_cold_and_a_warm_cache_and_
                 }
             }
             for (scenario, here) in &later {
-                questions += here.ask(&mut callers, scenario, way, Some(moment), true).await;
+                outcome.asked(here.ask(&mut callers, scenario, way, Some(moment), true)).await;
             }
         }
     }
+    let Outcome { questions, differences } = outcome;
     println!("{} cases of {} files, {questions} questions", placed.len(), files.len());
+    assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n\n"));
     assert!(placed.len() >= 200);
 }
 

@@ -50,9 +50,7 @@ fn attribute(value: &Value) -> prost_types::Value {
         Value::Bool(value) => Kind::BoolValue(*value),
         Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap()),
         Value::String(value) => Kind::StringValue(value.clone()),
-        Value::Array(list) => {
-            Kind::ListValue(prost_types::ListValue { values: list.iter().map(attribute).collect() })
-        }
+        Value::Array(list) => Kind::ListValue(prost_types::ListValue { values: list.iter().map(attribute).collect() }),
         Value::Object(map) => Kind::StructValue(structure(map)),
     };
     prost_types::Value { kind: Some(kind) }

@@ -104,7 +104,7 @@ pub enum List {
     ApiScope { api_scope: String, description: String, includes: Vec<String> },
     /// The API scopes that a subject may use, in order.
     ApiScopesOf { subject: String, api_scopes: Vec<String> },
-    /// Who may: `users/{id}` and `serviceAccounts/{id}`, in order.
+    /// Who may: `users/{id}` and `serviceAccounts/{id}`, users first, each in the order in which the account has them.
     Subjects { asked: Asked, about: About, found: Vec<String> },
     /// On which registered resources of a type a subject may, in order, and whether on all there are and will be.
     Resources { subject: String, permission: String, kind: String, about: About, found: Vec<String>, all: bool },

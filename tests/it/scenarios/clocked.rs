@@ -95,7 +95,8 @@ impl ClockedServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         // Without it every answer waits for the other side's delayed acknowledgement.
-        let incoming = TcpListenerStream::new(listener).map(|stream| stream.inspect(|it| it.set_nodelay(true).unwrap()));
+        let incoming =
+            TcpListenerStream::new(listener).map(|stream| stream.inspect(|it| it.set_nodelay(true).unwrap()));
         let (stop, stopped) = oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .add_service(api.authorization_service())

@@ -285,9 +285,10 @@ impl Facts {
             assert_eq!(&named(resources), expected, "{name}");
         }
         if let Some(expected) = &through.facets {
-            let facets = self.catalog.facets(index).iter().map(|facet| {
-                (self.catalog.facet_name(*facet).to_owned(), self.values(subject.set.access(), *facet))
-            });
+            let facets =
+                self.catalog.facets(index).iter().map(|facet| {
+                    (self.catalog.facet_name(*facet).to_owned(), self.values(subject.set.access(), *facet))
+                });
             assert_eq!(&facets.collect::<BTreeMap<_, _>>(), expected, "{name}");
         }
     }

@@ -41,8 +41,7 @@ impl Placed<'_> {
                     covered_facets: covers.clone().unwrap_or_default(),
                     ..Default::default()
                 };
-                let request =
-                    UpdateRoleRequest { role: Some(role), update_mask: mask(&paths), ..Default::default() };
+                let request = UpdateRoleRequest { role: Some(role), update_mask: mask(&paths), ..Default::default() };
                 clients.roles.update_role(request).await.map(|_| ())
             }
             Step::DuplicateRole { role, id } => {

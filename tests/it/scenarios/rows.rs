@@ -137,7 +137,14 @@ impl Placed<'_> {
         Ok(())
     }
 
-    pub async fn holders(&self, callers: &mut Callers, role: &str, expected: &[Holder], way: &str, hold: bool) -> Asking {
+    pub async fn holders(
+        &self,
+        callers: &mut Callers,
+        role: &str,
+        expected: &[Holder],
+        way: &str,
+        hold: bool,
+    ) -> Asking {
         let request = ListRoleHoldersRequest { parent: self.parent(), role: self.role(role), ..Default::default() };
         let mut holders = callers.clients.roles.list_role_holders(request).await?.into_inner().holders;
         if !hold {
