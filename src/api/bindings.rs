@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Api, MAX_LIST_BYTES, convert, limit_size, parse::Fields};
 use crate::{
-    model::Number,
+    model::{Number, ResourcePath},
     proto::{
         BatchCreateRoleBindingsRequest, BatchCreateRoleBindingsResponse, BatchDeleteRoleBindingsRequest,
         BatchDeleteRoleBindingsResponse, CreateRoleBindingRequest, CreateRoleBindingResponse, DeleteRoleBindingRequest,
@@ -181,5 +181,10 @@ impl RoleBindingService for Api {
 fn new_binding(fields: &mut Fields, place: &str, given: &RoleBinding, allow_internal: bool) -> Option<NewBinding> {
     let holder = fields.holder(&format!("{place}.holder"), &given.holder);
     let role = fields.role(&format!("{place}.role"), &given.role);
-    Some(NewBinding { holder: holder?, role: role?, allow_internal })
+    let resource = match given.resource.as_str() {
+        "" => None,
+        path => fields.id(&format!("{place}.resource"), path, ResourcePath::new),
+    };
+    let expires = fields.time(&format!("{place}.expire_time"), given.expire_time);
+    Some(NewBinding { place: place.to_owned(), holder: holder?, role: role?, resource, expires, allow_internal })
 }

@@ -8,9 +8,9 @@ use crate::{
     },
     proto,
     service::{
-        AccountView, Applied, AppliedAction, BindingView, CatalogDrop, CatalogView, Decision, Etag, Reason,
-        RoleHolderCounts, RoleHolderName, RoleHolderView, RoleKind, RoleName, RolePermissionView, RoleSectionView,
-        RoleView, ServiceAccountView, TeamView, UserView,
+        AccountView, Applied, AppliedAction, BindingView, CatalogDrop, CatalogView, Decision, Etag, HeldRoleView,
+        Reason, RoleHolderCounts, RoleHolderName, RoleHolderView, RoleKind, RoleName, RolePermissionView,
+        RoleSectionView, RoleView, ServiceAccountView, TeamView, Use, UserView,
     },
 };
 
@@ -155,6 +155,12 @@ pub(super) fn role(tokens: &Tokens, view: RoleView) -> proto::Role {
         description: view.description,
         kind: kind.into(),
         permissions: texts(&view.permissions),
+        access_policies: texts(&view.policies),
+        parents: texts(&view.parents),
+        covered_facets: view.covered_facets,
+        always_held: view.always_held,
+        max_holders: view.max_holders.map_or(0, count),
+        mutually_exclusive_roles: texts(&view.mutually_exclusive),
         create_time: view.created.map(time),
         update_time: view.updated.map(time),
         left_out_api_scopes: texts(&view.left_out_api_scopes),
@@ -163,11 +169,10 @@ pub(super) fn role(tokens: &Tokens, view: RoleView) -> proto::Role {
         api_scope_count: small_count(view.api_scopes.len()),
         holder_counts: view.holder_counts.map(holder_counts),
         etag: tokens.write_etag(view.etag),
-        ..Default::default()
     }
 }
 
-/// A role without its lists.
+/// A role without its lists of permissions and API scopes.
 pub(super) fn basic_role(tokens: &Tokens, view: RoleView) -> proto::Role {
     proto::Role {
         permissions: Vec::new(),
@@ -199,8 +204,11 @@ fn role_permission(view: RolePermissionView) -> proto::RolePermission {
     }
 }
 
-pub(super) fn role_holder(account: &AccountId, view: RoleHolderView) -> proto::RoleHolder {
-    let binding = view.binding.map(|binding| binding_name(account, binding)).unwrap_or_default();
+pub(super) fn role_holder(tokens: &Tokens, account: &AccountId, view: RoleHolderView) -> proto::RoleHolder {
+    // Where there are several, the one on the whole account says most.
+    let first = view.bindings.iter().find(|binding| binding.resource.is_none()).or(view.bindings.first());
+    let role_binding = first.map(|first| binding_name(account, first.number)).unwrap_or_default();
+    let role_bindings = view.bindings.iter().map(|each| binding(tokens, account, each)).collect();
     let teams = view.teams.iter().map(|team| team_name(account, team)).collect();
     match view.who {
         RoleHolderName::User(id, profile, last_sign_in) => proto::RoleHolder {
@@ -209,18 +217,34 @@ pub(super) fn role_holder(account: &AccountId, view: RoleHolderView) -> proto::R
             username: profile.username,
             email: profile.email,
             last_sign_in_time: last_sign_in.map(time),
-            role_binding: binding,
+            role_binding,
             teams,
-            role_bindings: Vec::new(),
+            role_bindings,
         },
         RoleHolderName::ServiceAccount(id, display_name) => proto::RoleHolder {
             name: format!("accounts/{account}/serviceAccounts/{id}"),
             display_name,
-            role_binding: binding,
+            role_binding,
             teams,
+            role_bindings,
             ..proto::RoleHolder::default()
         },
     }
+}
+
+pub(super) fn user_role(tokens: &Tokens, account: &AccountId, held: HeldRoleView) -> proto::UserRole {
+    proto::UserRole {
+        role: role_name(&held.role),
+        display_name: held.display_name,
+        direct: held.direct,
+        teams: held.teams.iter().map(|team| team_name(account, team)).collect(),
+        role_bindings: held.bindings.iter().map(|each| binding(tokens, account, each)).collect(),
+    }
+}
+
+/// Those of one kind that went with a thing that was deleted.
+pub(super) fn removed(of: Use) -> proto::Use {
+    proto::Use { kind: of.kind.to_owned(), count: count(of.count), names: of.names }
 }
 
 pub(super) fn binding_name(account: &AccountId, binding: Number) -> String {
@@ -234,8 +258,8 @@ pub(super) fn binding(tokens: &Tokens, account: &AccountId, view: &BindingView) 
         role: role_name(&view.role),
         create_time: Some(time(view.created)),
         etag: tokens.write_etag(view.etag),
-        resource: String::new(),
-        expire_time: None,
+        resource: view.resource.as_ref().map(ToString::to_string).unwrap_or_default(),
+        expire_time: view.expires.map(time),
     }
 }
 

@@ -12,6 +12,7 @@ mod convert;
 mod exceptions;
 mod guard;
 mod names;
+mod new_access;
 mod parse;
 mod policies;
 mod resources;

@@ -8,7 +8,7 @@ use crate::{
     proto::{
         AccessPolicy, CreateAccessPolicyRequest, CreateAccessPolicyResponse, DeleteAccessPolicyRequest,
         DeleteAccessPolicyResponse, GetAccessPolicyRequest, GetAccessPolicyResponse, ListAccessPoliciesRequest,
-        ListAccessPoliciesResponse, PolicyStatement, UpdateAccessPolicyRequest, UpdateAccessPolicyResponse, Use,
+        ListAccessPoliciesResponse, PolicyStatement, UpdateAccessPolicyRequest, UpdateAccessPolicyResponse,
         access_policy_service_server::AccessPolicyService, policy_statement,
     },
     service::{self, MAX_STATEMENTS, NewPolicy, PolicyUpdate, PolicyView},
@@ -118,7 +118,7 @@ impl AccessPolicyService for Api {
         let write = service::delete_policy(account, id, request.force, etag);
         self.respond(write, manners, |removed, consistency_token| DeleteAccessPolicyResponse {
             consistency_token,
-            removed: removed.into_iter().map(used).collect(),
+            removed: removed.into_iter().map(convert::removed).collect(),
         })
         .await
     }
@@ -194,9 +194,4 @@ pub(super) fn statement(statement: &Statement) -> PolicyStatement {
         resources: statement.resources.iter().map(ToString::to_string).collect(),
         condition: statement.condition.as_ref().map(|condition| condition.as_str().to_owned()).unwrap_or_default(),
     }
-}
-
-/// Those of one kind that went with a thing.
-pub(super) fn used(of: service::Use) -> Use {
-    Use { kind: of.kind.to_owned(), count: convert::count(of.count), names: of.names }
 }

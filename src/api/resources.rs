@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response, Status};
 
-use super::{Api, MAX_LIST_BYTES, Tokens, convert, limit_size, parse::Fields, policies::used};
+use super::{Api, MAX_LIST_BYTES, Tokens, convert, limit_size, parse::Fields};
 use crate::{
     model::{AccountId, Number, ResourcePath, ResourceTypeId},
     proto::{
@@ -140,7 +140,7 @@ impl ResourceService for Api {
         let write = service::delete_resource(account, path, request.force, etag);
         self.respond(write, manners, |removed, consistency_token| DeleteResourceResponse {
             consistency_token,
-            removed: removed.into_iter().map(used).collect(),
+            removed: removed.into_iter().map(convert::removed).collect(),
         })
         .await
     }

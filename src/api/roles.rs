@@ -4,7 +4,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Api, MAX_LIST_BYTES, convert, limit_size, parse::Fields};
 use crate::{
-    model::{Revision, RoleId},
+    model::{ResourceTypeId, Revision, RoleId},
     proto::{
         self, AddRolePermissionsRequest, AddRolePermissionsResponse, CreateRoleRequest, CreateRoleResponse,
         DeleteRoleRequest, DeleteRoleResponse, DuplicateRoleRequest, DuplicateRoleResponse, GetRoleRequest,
@@ -14,10 +14,21 @@ use crate::{
         UpdateRoleResponse, role_service_server::RoleService,
     },
     service::{
-        self, HolderName, MAX_CHANGES_OF_A_WRITE, NewRole, PermissionChoice, ReadAt, RoleCopy, RoleFilter, RoleKind,
-        RoleName, RoleOrder, RoleUpdate,
+        self, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_FACETS, MAX_PARENTS_OR_POLICIES_OF_A_ROLE, NewRole,
+        PermissionChoice, PolicyName, ReadAt, RoleCopy, RoleFilter, RoleKind, RoleName, RoleOrder, RoleUpdate,
     },
 };
+
+/// The fields of a custom role that an update can be about.
+const UPDATABLE: [&str; 7] = [
+    "display_name",
+    "description",
+    "permissions",
+    "left_out_api_scopes",
+    "access_policies",
+    "parents",
+    "covered_facets",
+];
 
 #[tonic::async_trait]
 impl RoleService for Api {
@@ -95,9 +106,22 @@ impl RoleService for Api {
             roles: managed_roles(&mut fields, "import_roles", &request.import_roles),
         };
         let left_out_api_scopes = fields.left_out("role.left_out_api_scopes", &given.left_out_api_scopes);
+        let policies = policies(&mut fields, &given.access_policies);
+        let parents = fields.roles("role.parents", &given.parents, MAX_PARENTS_OR_POLICIES_OF_A_ROLE);
+        let covered_facets = covered_facets(&mut fields, given.covered_facets);
         let holders: Vec<HolderName> = fields.list("holders", &request.holders, MAX_CHANGES_OF_A_WRITE, Fields::holder);
         let (account, id) = fields.done(account.zip(id))?;
-        let new = NewRole { id, display_name, description, contains, left_out_api_scopes, holders };
+        let new = NewRole {
+            id,
+            display_name,
+            description,
+            contains,
+            left_out_api_scopes,
+            policies,
+            parents,
+            covered_facets,
+            holders,
+        };
         let (tokens, write) = (self.tokens, service::create_role(account, new));
         self.respond(write, manners, move |view, consistency_token| CreateRoleResponse {
             role: Some(convert::role(&tokens, view)),
@@ -113,8 +137,7 @@ impl RoleService for Api {
         let given = fields.required("role", request.role).unwrap_or_default();
         let name = fields.custom_role("role.name", &given.name);
         let etag = fields.etag(&self.tokens, "role.etag", &given.etag);
-        let known = ["display_name", "description", "permissions", "left_out_api_scopes"];
-        let mask = fields.mask(request.update_mask, &known);
+        let mask = fields.mask(request.update_mask, &UPDATABLE);
         let update = RoleUpdate {
             display_name: mask.take("display_name", || fields.required_name("role.display_name", given.display_name)),
             description: mask.take("description", || fields.description("role.description", given.description)),
@@ -122,6 +145,10 @@ impl RoleService for Api {
             left_out_api_scopes: mask.take("left_out_api_scopes", || {
                 fields.left_out("role.left_out_api_scopes", &given.left_out_api_scopes)
             }),
+            policies: mask.take("access_policies", || policies(&mut fields, &given.access_policies)),
+            parents: mask
+                .take("parents", || fields.roles("role.parents", &given.parents, MAX_PARENTS_OR_POLICIES_OF_A_ROLE)),
+            covered_facets: mask.take("covered_facets", || covered_facets(&mut fields, given.covered_facets)),
         };
         let (account, id) = fields.done(name)?;
         let (tokens, write) = (self.tokens, service::update_role(account, id, update, etag));
@@ -139,17 +166,17 @@ impl RoleService for Api {
         let name = fields.custom_role("name", &request.name);
         let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let (account, id) = fields.done(name)?;
-        let write = service::delete_role(account.clone(), id.clone(), etag);
+        let write = service::delete_role(account.clone(), id.clone(), request.force, etag);
         let mut answer = self
-            .respond(write, manners, |direct, consistency_token| DeleteRoleResponse {
+            .respond(write, manners, |deleted, consistency_token| DeleteRoleResponse {
                 consistency_token,
                 holder_counts: Some(proto::RoleHolderCounts {
-                    direct_user_count: convert::count(direct.users),
-                    service_account_count: convert::count(direct.service_accounts),
-                    team_count: convert::count(direct.teams),
+                    direct_user_count: convert::count(deleted.holders.users),
+                    service_account_count: convert::count(deleted.holders.service_accounts),
+                    team_count: convert::count(deleted.holders.teams),
                     ..proto::RoleHolderCounts::default()
                 }),
-                removed: Vec::new(),
+                removed: deleted.removed.into_iter().map(convert::removed).collect(),
             })
             .await?;
         // Who held it through teams can be very many: they are counted afterwards, as they stood just before, and not on
@@ -180,10 +207,10 @@ impl RoleService for Api {
         let ((source, account), id) = fields.done(source.zip(account).zip(id))?;
         let copy = RoleCopy { source, id, display_name, description };
         let (tokens, write) = (self.tokens, service::duplicate_role(account, copy));
-        self.respond(write, manners, move |view, consistency_token| DuplicateRoleResponse {
-            role: Some(convert::role(&tokens, view)),
+        self.respond(write, manners, move |copied, consistency_token| DuplicateRoleResponse {
+            role: Some(convert::role(&tokens, copied.role)),
             consistency_token,
-            omitted_parts: Vec::new(),
+            omitted_parts: copied.omitted_parts.into_iter().map(ToOwned::to_owned).collect(),
         })
         .await
     }
@@ -296,11 +323,24 @@ impl RoleService for Api {
         let list =
             self.service.list_role_holders(account.clone(), role, request.show_internal, size, after, at).await?;
         Ok(Response::new(ListRoleHoldersResponse {
-            holders: list.items.into_iter().map(|view| convert::role_holder(&account, view)).collect(),
+            holders: list.items.into_iter().map(|view| convert::role_holder(&self.tokens, &account, view)).collect(),
             next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }
+}
+
+/// The access policies of a custom role.
+fn policies(fields: &mut Fields, texts: &[String]) -> Vec<PolicyName> {
+    fields.list("role.access_policies", texts, MAX_PARENTS_OR_POLICIES_OF_A_ROLE, Fields::policy)
+}
+
+/// The facets that a custom role covers whole, by name. Whether the catalog has them is for whoever has the catalog.
+fn covered_facets(fields: &mut Fields, texts: Vec<String>) -> Vec<String> {
+    let checked = fields.list("role.covered_facets", &texts, MAX_FACETS, |fields, field, text| {
+        fields.id(field, text, ResourceTypeId::check)
+    });
+    if checked.len() == texts.len() { texts } else { Vec::new() }
 }
 
 /// Managed roles whose permissions are copied.

@@ -69,8 +69,9 @@ impl TeamService for Api {
         let description = fields.description("team.description", given.description);
         let roles = fields.roles("roles", &request.roles, MAX_CHANGES_OF_A_WRITE);
         let members = fields.short_list("members", &request.members, "users", MAX_CHANGES_OF_A_WRITE, UserId::new);
+        let access = fields.access_lists("access_lists", request.access_lists);
         let (account, id) = fields.done(account.zip(id))?;
-        let new = NewTeam { id, display_name, description, roles, members };
+        let new = NewTeam { id, display_name, description, roles, members, access };
         let (tokens, write) = (self.tokens, service::create_team(account.clone(), new));
         self.respond(write, manners, move |view, consistency_token| CreateTeamResponse {
             team: Some(convert::team(&tokens, &account, view)),
@@ -107,11 +108,11 @@ impl TeamService for Api {
         let name = fields.team("name", &request.name);
         let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let (account, id) = fields.done(name)?;
-        let write = service::delete_team(account, id, etag);
-        self.respond(write, manners, |members, consistency_token| DeleteTeamResponse {
+        let write = service::delete_team(account, id, request.force, etag);
+        self.respond(write, manners, |deleted, consistency_token| DeleteTeamResponse {
             consistency_token,
-            member_count: convert::count(members),
-            removed: Vec::new(),
+            member_count: convert::count(deleted.members),
+            removed: deleted.removed.into_iter().map(convert::removed).collect(),
         })
         .await
     }

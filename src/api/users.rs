@@ -12,7 +12,7 @@ use crate::{
         ListUserTeamsRequest, ListUserTeamsResponse, ListUsersRequest, ListUsersResponse, RecordUserSignInRequest,
         RecordUserSignInResponse, RemoveUserRoleRequest, RemoveUserRoleResponse, RemoveUserTeamsRequest,
         RemoveUserTeamsResponse, ReplaceUserTeamsRequest, ReplaceUserTeamsResponse, UpdateUserRequest,
-        UpdateUserResponse, UserRole, user_service_server::UserService,
+        UpdateUserResponse, user_service_server::UserService,
     },
     service::{self, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewUser, UserFilter, UserUpdate},
 };
@@ -185,10 +185,10 @@ impl UserService for Api {
         let name = fields.user("name", &request.name);
         let etag = fields.etag(&self.tokens, "etag", &request.etag);
         let (account, id) = fields.done(name)?;
-        let write = service::delete_user(account, id, request.erase_personal_fields, etag);
-        self.respond(write, manners, |(), consistency_token| DeleteUserResponse {
+        let write = service::delete_user(account, id, request.erase_personal_fields, request.force, etag);
+        self.respond(write, manners, |removed, consistency_token| DeleteUserResponse {
             consistency_token,
-            removed: Vec::new(),
+            removed: removed.into_iter().map(convert::removed).collect(),
         })
         .await
     }
@@ -268,13 +268,7 @@ impl UserService for Api {
         let (account, id) = fields.done(name)?;
         let at = self.read_at(request.consistency.as_ref())?;
         let (roles, revision) = self.service.list_user_roles(account.clone(), id, request.show_internal, at).await?;
-        let roles = roles.into_iter().map(|held| UserRole {
-            role: convert::role_name(&held.role),
-            display_name: held.display_name,
-            direct: held.direct,
-            teams: held.teams.iter().map(|team| convert::team_name(&account, team)).collect(),
-            role_bindings: Vec::new(),
-        });
+        let roles = roles.into_iter().map(|held| convert::user_role(&self.tokens, &account, held));
         Ok(Response::new(ListUserRolesResponse {
             roles: roles.collect(),
             consistency_token: self.tokens.write(revision),
@@ -314,5 +308,6 @@ fn new_user(fields: &mut Fields, place: &str, given: proto::NewUser) -> Option<N
     let roles = fields.roles(&format!("{place}roles"), &given.roles, MAX_CHANGES_OF_A_WRITE);
     let (field, maximum) = (format!("{place}teams"), MAX_CHANGES_OF_A_WRITE);
     let teams = fields.short_list(&field, &given.teams, "teams", maximum, TeamId::new);
-    Some(NewUser { id: id?, state: state?, profile, roles, teams })
+    let access = fields.access_lists(&format!("{place}access_lists"), given.access_lists);
+    Some(NewUser { id: id?, state: state?, profile, roles, teams, access })
 }

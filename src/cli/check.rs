@@ -9,6 +9,7 @@ use super::{
     Exit, Failure, Format, Output,
     client::{Client, ClientSettings},
     output::printable,
+    question::{PlaceArgs, fill},
 };
 use crate::proto::{CheckRequest, CheckResponse, Decision, DecisionReason};
 
@@ -23,7 +24,14 @@ struct Answer {
 ///
 /// # Errors
 /// What the server says against the question, or that it cannot be asked.
-pub async fn run(settings: &ClientSettings, question: CheckRequest, output: &mut Output) -> Result<Exit, Failure> {
+pub async fn run(
+    settings: &ClientSettings,
+    mut question: CheckRequest,
+    place: PlaceArgs,
+    output: &mut Output,
+) -> Result<Exit, Failure> {
+    fill!(question, place.detail);
+    question.resource = place.resource;
     let client = Client::connect(settings).await?;
     let answer = client.answer(client.authorization().check(client.request(question.clone()))).await?;
     print(settings.format, &question, &answer, output)?;
@@ -50,31 +58,57 @@ fn print(format: Format, question: &CheckRequest, answer: &CheckResponse, output
     let word = output.colored(if is_allowed { "ALLOW" } else { "DENY" }, is_allowed);
     output.write(format!("{word}  {reason}\n").as_bytes())?;
 
-    let CheckRequest { account, subject, permission, api_scope, .. } = question;
+    let CheckRequest { account, subject, permission, api_scope, resource, .. } = question;
     let may = if is_allowed { "may" } else { "may not" };
+    let place = if resource.is_empty() { format!("in {account}") } else { format!("on {resource} in {account}") };
     if api_scope.is_empty() {
-        output.line(&format!("{subject} {may} {permission} in {account}: {}", explain(answer.reason)))?;
+        output.line(&format!("{subject} {may} {permission} {place}: {}", explain(answer.reason)))?;
     } else {
         let why = explain_api_scope(answer.reason);
-        output.line(&format!("{subject} {may} use the API scope {api_scope} in {account}: {why}"))?;
+        output.line(&format!("{subject} {may} use the API scope {api_scope} {place}: {why}"))?;
     }
-    match DecisionReason::try_from(answer.reason) {
-        Ok(DecisionReason::NoRoleGrants) => {
-            output.line(&format!("to see what its roles give: rolecall permissions {subject} --account {account}"))
-        }
-        Ok(DecisionReason::FeatureNotEntitled) => output.line(&format!(
+    next_step(question, answer.reason).map_or(Ok(()), |next| output.line(&next))
+}
+
+/// What to look at or to do about a denial.
+fn next_step(CheckRequest { account, subject, permission, .. }: &CheckRequest, reason: i32) -> Option<String> {
+    let noun = if subject.starts_with("users/") { "users" } else { "service-accounts" };
+    let permissions = format!("rolecall permissions {subject} --account {account}");
+    Some(match DecisionReason::try_from(reason).ok()? {
+        DecisionReason::NoRoleGrants => format!("to see what its roles give: {permissions}"),
+        DecisionReason::FeatureNotEntitled => format!(
             "to see the features of the account: rolecall export {account}; its catalog says which one the permission \
              belongs to"
-        )),
-        Ok(DecisionReason::ApiScopeLeftOut) => {
-            let noun = if subject.starts_with("users/") { "users" } else { "service-accounts" };
-            output.line(&format!(
-                "to see its roles: rolecall {noun} show {subject} --account {account}; then what each leaves out: \
-                 rolecall roles show"
-            ))
+        ),
+        DecisionReason::ApiScopeLeftOut => format!(
+            "to see its roles: rolecall {noun} show {subject} --account {account}; then what each leaves out: \
+             rolecall roles show"
+        ),
+        DecisionReason::GrantExpired => format!(
+            "to see until when it had what: rolecall {noun} show {subject} --account {account}; to give a role again: \
+             rolecall roles give ROLE {subject} --until TIME"
+        ),
+        DecisionReason::ResourceNotCovered => format!("to see where it has the permission: {permissions}"),
+        // Asked about an API scope, there is no one permission whose resources could be listed.
+        DecisionReason::ResourceRequired if permission.is_empty() => {
+            "name the resource with --resource, or the value of a facet with --facet".to_owned()
         }
-        _ => Ok(()),
-    }
+        DecisionReason::ResourceRequired => format!(
+            "name the resource with --resource, or the value of a facet with --facet; to see where it has the \
+             permission: rolecall where-can {subject} {permission} --type TYPE --account {account}"
+        ),
+        DecisionReason::FacetNotGranted => {
+            format!("to give it access: rolecall access add {subject} FACET VALUE --account {account}")
+        }
+        DecisionReason::ConditionFailed => format!(
+            "give what the condition looks at with --attribute NAME=VALUE; to see the condition: {permissions} -o yaml"
+        ),
+        DecisionReason::DeniedByPolicy => format!(
+            "to see what denies it: {permissions} -o yaml; if the permission is not listed there, an access policy of \
+             its roles denies it everywhere: rolecall roles show ROLE"
+        ),
+        _ => return None,
+    })
 }
 
 /// The name of a reason as in the API; a reason that only a newer server knows is its number.
@@ -162,6 +196,25 @@ mod tests {
     fn a_denial_that_can_be_mended_says_where_to_look() {
         assert!(printed(Format::Table, 2, 5).contains("rolecall permissions users/ana --account accounts/demo"));
         assert!(printed(Format::Table, 2, 6).contains("rolecall export accounts/demo"));
+    }
+
+    #[test]
+    fn every_reason_about_a_place_or_a_time_says_what_to_do() {
+        for (reason, expected) in [
+            (DecisionReason::GrantExpired, "rolecall roles give ROLE users/ana --until TIME"),
+            (DecisionReason::ResourceNotCovered, "rolecall permissions users/ana --account accounts/demo"),
+            (DecisionReason::ResourceRequired, "name the resource with --resource"),
+            (DecisionReason::FacetNotGranted, "rolecall access add users/ana FACET VALUE --account accounts/demo"),
+            (DecisionReason::ConditionFailed, "--attribute NAME=VALUE"),
+            (DecisionReason::DeniedByPolicy, "rolecall roles show ROLE"),
+        ] {
+            let text = printed(Format::Table, 2, reason as i32);
+            assert!(text.lines().nth(2).is_some_and(|line| line.contains(expected)), "{text}");
+        }
+        let question = CheckRequest { resource: "lines/l1".to_owned(), ..CheckRequest::default() };
+        let (mut output, page, _) = pages();
+        print(Format::Table, &question, &CheckResponse::default(), &mut output).unwrap();
+        assert!(page.text().contains(" on lines/l1 in "), "{}", page.text());
     }
 
     #[test]

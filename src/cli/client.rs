@@ -17,8 +17,10 @@ use super::{
     output::Format,
 };
 use crate::proto::{
+    access_list_service_client::AccessListServiceClient, access_policy_service_client::AccessPolicyServiceClient,
     account_service_client::AccountServiceClient, authorization_service_client::AuthorizationServiceClient,
-    catalog_service_client::CatalogServiceClient, role_binding_service_client::RoleBindingServiceClient,
+    catalog_service_client::CatalogServiceClient, exception_service_client::ExceptionServiceClient,
+    resource_service_client::ResourceServiceClient, role_binding_service_client::RoleBindingServiceClient,
     role_service_client::RoleServiceClient, service_account_service_client::ServiceAccountServiceClient,
     team_service_client::TeamServiceClient, user_service_client::UserServiceClient,
 };
@@ -138,6 +140,26 @@ impl Client {
     /// Keeps the service accounts of an account.
     pub fn service_accounts(&self) -> ServiceAccountServiceClient<Channel> {
         ServiceAccountServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the registered resources of an account.
+    pub fn resources(&self) -> ResourceServiceClient<Channel> {
+        ResourceServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the access policies of an account.
+    pub fn policies(&self) -> AccessPolicyServiceClient<Channel> {
+        AccessPolicyServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the access lists of users and teams.
+    pub fn access_lists(&self) -> AccessListServiceClient<Channel> {
+        AccessListServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
+    }
+
+    /// Keeps the exceptions of users.
+    pub fn exceptions(&self) -> ExceptionServiceClient<Channel> {
+        ExceptionServiceClient::new(self.channel()).max_decoding_message_size(MAX_ANSWER_BYTES)
     }
 
     /// A request that tells the server how long the client will wait.

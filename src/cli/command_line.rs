@@ -7,7 +7,10 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use clap_complete::Shell;
 
-use super::{apply, catalog_diff, catalogs, exit, export, presets, roles, service_accounts, teams, users};
+use super::{
+    access, apply, catalog_diff, catalogs, exceptions, exit, export, policies, presets, question, resources, roles,
+    service_accounts, teams, users, who_can,
+};
 use crate::config::{Listed, ServeArgs};
 
 /// Answers one question for other services: may this user do this, here, now?
@@ -92,6 +95,18 @@ pub(super) enum Command {
     /// Keep the service accounts of an account
     ServiceAccounts(Within<service_accounts::Command>),
 
+    /// Keep the registered resources of an account, which roles and access can be given on
+    Resources(Within<resources::Command>),
+
+    /// Show the access policies of an account, and keep its custom ones
+    Policies(Within<policies::Command>),
+
+    /// Keep what users and teams have access to, where permissions are bounded by it
+    Access(Within<access::Command>),
+
+    /// Keep single permissions that users have besides their roles
+    Exceptions(Within<exceptions::Command>),
+
     /// Ask whether a user may do something
     #[command(after_help = "Exit codes: 0 allowed, 1 denied; the others are listed by `rolecall --help`")]
     Check {
@@ -113,10 +128,35 @@ pub(super) enum Command {
         api_scope: Option<String>,
 
         #[command(flatten)]
+        place: question::PlaceArgs,
+
+        #[command(flatten)]
         within: AccountArgs,
     },
 
-    /// List everything that a user may do, and through which roles and teams
+    /// List who may do something, and through which teams
+    WhoCan {
+        #[command(flatten)]
+        question: who_can::WhoCan,
+
+        #[command(flatten)]
+        within: AccountArgs,
+    },
+
+    /// List the registered resources on which a user may do something
+    WhereCan {
+        /// Who: users/ana, or just ana; or serviceAccounts/ci
+        #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]
+        subject: String,
+
+        #[command(flatten)]
+        question: who_can::WhereCan,
+
+        #[command(flatten)]
+        within: AccountArgs,
+    },
+
+    /// List everything that a user may do, where and when, and through which roles and teams
     Permissions {
         /// Who: users/ana, or just ana; or serviceAccounts/ci
         #[arg(value_name = "SUBJECT", value_parser = NonEmptyStringValueParser::new())]

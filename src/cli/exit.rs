@@ -174,6 +174,19 @@ fn by_reason(reason: &str) -> Option<&'static str> {
         "USER_NOT_FOUND" => Some("to see the users: rolecall users list"),
         "SERVICE_ACCOUNT_NOT_FOUND" => Some("to see them: rolecall service-accounts list"),
         "TEAM_NOT_FOUND" => Some("to see the teams: rolecall teams list"),
+        "RESOURCE_NOT_FOUND" => {
+            Some("to see what is registered: rolecall resources list; to register it: rolecall resources register PATH")
+        }
+        "RESOURCE_TYPE_NOT_FOUND" => Some("to see the resource types: rolecall catalog show CATALOG"),
+        "ACCESS_POLICY_NOT_FOUND" => {
+            Some("to see the access policies: rolecall policies list; a custom one is written custom/ID")
+        }
+        "EXCEPTION_NOT_FOUND" => Some("to see the user's exceptions: rolecall exceptions list USER"),
+        "LAST_ROLE" => Some("give another role first: rolecall roles give ROLE HOLDER"),
+        "ALWAYS_HELD_ROLE" => Some("give the role to somebody else first: rolecall roles give ROLE HOLDER"),
+        "MUTUALLY_EXCLUSIVE_ROLES" => Some("take one of the two away first: rolecall roles take ROLE HOLDER"),
+        "TOO_MANY_HOLDERS" => Some("to see who holds it: rolecall roles holders ROLE"),
+        "CUSTOM_ROLES_NOT_OFFERED" => Some("to see what custom roles may consist of: rolecall catalog show CATALOG"),
         "CATALOG_NOT_FOUND" => {
             Some("to see the catalogs: rolecall catalog list; a preset: rolecall presets apply NAME")
         }

@@ -7,6 +7,7 @@
 //! What clap reads is in `command_line`. A noun of the API has a file with its subcommands, such as `roles`; what these
 //! share is in `session`.
 
+mod access;
 mod api_scopes;
 mod apply;
 mod catalog_diff;
@@ -14,13 +15,18 @@ mod catalogs;
 mod check;
 mod client;
 mod command_line;
+mod exceptions;
 pub mod exit;
 mod export;
 mod health;
 mod names;
 mod output;
 mod permissions;
+mod policies;
+mod policy_files;
 mod presets;
+mod question;
+mod resources;
 mod role_edits;
 mod role_holders;
 mod roles;
@@ -29,9 +35,12 @@ mod session;
 mod shown;
 mod team_members;
 mod teams;
+mod terms;
 mod upload;
 mod user_edits;
 mod users;
+mod uses;
+mod who_can;
 
 use std::{
     ffi::{OsStr, OsString},
@@ -48,6 +57,7 @@ use self::{
     client::{Address, ClientSettings},
     command_line::{AccountArgs, CatalogCommand, Cli, Command, Within},
     names::Account,
+    question::PlaceArgs,
     session::Session,
     upload::Upload,
 };
@@ -88,7 +98,13 @@ enum Task {
     Teams(Account, teams::Command),
     Users(Account, users::Command),
     ServiceAccounts(Account, service_accounts::Command),
-    Check(CheckRequest),
+    Resources(Account, resources::Command),
+    Policies(Account, policies::Command),
+    Access(Account, access::Command),
+    Exceptions(Account, exceptions::Command),
+    Check(CheckRequest, PlaceArgs),
+    WhoCan { account: String, question: who_can::WhoCan },
+    WhereCan { account: String, subject: String, question: who_can::WhereCan },
     Permissions { account: String, subject: String },
     ApiScopes { account: String, subject: String },
     Healthcheck { service: String },
@@ -158,13 +174,24 @@ impl Command {
             Self::Teams(within) => Task::Teams(within.read(reader)?, within.command),
             Self::Users(within) => Task::Users(within.read(reader)?, within.command),
             Self::ServiceAccounts(within) => Task::ServiceAccounts(within.read(reader)?, within.command),
-            Self::Check { subject, permission, api_scope, within } => Task::Check(CheckRequest {
-                account: within.read(reader)?,
-                subject: user_name(&subject),
-                permission: permission.unwrap_or_default(),
-                api_scope: api_scope.unwrap_or_default(),
-                ..CheckRequest::default()
-            }),
+            Self::Resources(within) => Task::Resources(within.read(reader)?, within.command),
+            Self::Policies(within) => Task::Policies(within.read(reader)?, within.command),
+            Self::Access(within) => Task::Access(within.read(reader)?, within.command),
+            Self::Exceptions(within) => Task::Exceptions(within.read(reader)?, within.command),
+            Self::Check { subject, permission, api_scope, place, within } => {
+                let question = CheckRequest {
+                    account: within.read(reader)?,
+                    subject: user_name(&subject),
+                    permission: permission.unwrap_or_default(),
+                    api_scope: api_scope.unwrap_or_default(),
+                    ..CheckRequest::default()
+                };
+                Task::Check(question, place)
+            }
+            Self::WhoCan { question, within } => Task::WhoCan { account: within.read(reader)?, question },
+            Self::WhereCan { subject, question, within } => {
+                Task::WhereCan { account: within.read(reader)?, subject: user_name(&subject), question }
+            }
             Self::Permissions { subject, within } => {
                 Task::Permissions { account: within.read(reader)?, subject: user_name(&subject) }
             }
@@ -270,7 +297,25 @@ impl Task {
             Self::ServiceAccounts(account, command) => {
                 service_accounts::run(&mut Session::open(settings, output).await?, &account, command).await
             }
-            Self::Check(question) => check::run(settings, question, output).await,
+            Self::Resources(account, command) => {
+                resources::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Policies(account, command) => {
+                policies::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Access(account, command) => {
+                access::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Exceptions(account, command) => {
+                exceptions::run(&mut Session::open(settings, output).await?, &account, command).await
+            }
+            Self::Check(question, place) => check::run(settings, question, place, output).await,
+            Self::WhoCan { account, question } => {
+                question.run(&mut Session::open(settings, output).await?, account).await
+            }
+            Self::WhereCan { account, subject, question } => {
+                question.run(&mut Session::open(settings, output).await?, account, subject).await
+            }
             Self::Permissions { account, subject } => permissions::run(settings, account, subject, output).await,
             Self::ApiScopes { account, subject } => {
                 api_scopes::run(&mut Session::open(settings, output).await?, &account, &subject).await
@@ -335,7 +380,7 @@ mod tests {
             "rolecall check users/ana reports.view --account accounts/demo",
         ] {
             match client(line).task {
-                Task::Check(CheckRequest { account, subject, permission, .. }) => {
+                Task::Check(CheckRequest { account, subject, permission, .. }, _) => {
                     assert_eq!(
                         [account.as_str(), subject.as_str(), permission.as_str()],
                         ["accounts/demo", "users/ana", "reports.view"]
@@ -393,6 +438,15 @@ mod tests {
             "rolecall roles create agent --account demo",
             "rolecall teams edit support --account demo",
             "rolecall users teams ana --add a --only b --account demo",
+            "rolecall users create ana --access line --account demo",
+            "rolecall check ana reports.view --facet line --account demo",
+            "rolecall who-can --account demo",
+            "rolecall where-can ana reports.view --account demo",
+            "rolecall access set ana line --account demo",
+            "rolecall access set ana line lines/l1 --all --account demo",
+            "rolecall exceptions give ana reports.view --account demo",
+            "rolecall resources register --account demo",
+            "rolecall policies create no-export --account demo",
         ] {
             match parsed(line).unwrap() {
                 Invocation::Show(text) => assert!(text.use_stderr(), "{line}"),

@@ -1,8 +1,8 @@
 //! Names as people type them, made into the full names of the API, and shortened again for tables.
 //!
 //! A bare id is a user, a team or a service account of the command's account, whichever is asked for. Roles are written
-//! as in account files: `account-manager` is a managed role of the account's catalog, `custom/agent` a custom role. Full
-//! names are taken everywhere. Whether a thing exists, and whether an id has the right characters, is the server's to
+//! as in account files: `account-manager` is a managed role of the account's catalog, `custom/agent` a custom role; so are
+//! access policies. A resource is its path. Full names are taken everywhere. Whether a thing exists, and whether an id has the right characters, is the server's to
 //! say. Start with [`Account`].
 
 use super::{Exit, Failure, client::Client};
@@ -98,27 +98,73 @@ impl Account {
         .map(|name| within(&name))
     }
 
+    /// The full name of a custom access policy, where no other can be meant.
+    ///
+    /// # Errors
+    /// As [`Account::user`].
+    pub fn custom_policy(&self, given: &str) -> Result<String, Failure> {
+        if given.starts_with("catalogs/") {
+            let expected = format!("{given}: expected a custom access policy: custom/ID, or just ID");
+            return Err(Failure::new(Exit::Usage, expected).with_next("a managed one changes with its catalog alone"));
+        }
+        self.full("accessPolicies", given.strip_prefix("custom/").unwrap_or(given))
+    }
+
+    /// The path of a resource below the account, given as a path or by its full name. The server checks the path.
+    pub fn resource_path<'a>(&self, given: &'a str) -> &'a str {
+        let own = given.strip_prefix(self.0.as_str()).and_then(|rest| rest.strip_prefix("/resources/"));
+        own.unwrap_or(given)
+    }
+
+    /// The full name of a registered resource.
+    pub fn resource(&self, given: &str) -> String {
+        format!("{}/resources/{}", self.0, self.resource_path(given))
+    }
+
     /// The full names of roles of any kind. Asks for the account's catalog if one is given by its bare id.
     ///
     /// # Errors
     /// As [`Account::user`], or that the account cannot be asked for.
     pub async fn roles(&self, client: &Client, given: &[String]) -> Result<Vec<String>, Failure> {
+        self.of_any_kind(client, "roles", given).await
+    }
+
+    /// The full names of access policies of any kind.
+    ///
+    /// # Errors
+    /// As [`Account::roles`].
+    pub async fn policies(&self, client: &Client, given: &[String]) -> Result<Vec<String>, Failure> {
+        self.of_any_kind(client, "accessPolicies", given).await
+    }
+
+    /// The full name of one access policy of any kind.
+    ///
+    /// # Errors
+    /// As [`Account::roles`].
+    pub async fn policy(&self, client: &Client, given: &str) -> Result<String, Failure> {
+        Ok(self.policies(client, &[given.to_owned()]).await?.swap_remove(0))
+    }
+
+    async fn of_any_kind(&self, client: &Client, collection: &str, given: &[String]) -> Result<Vec<String>, Failure> {
+        let is_role = collection == "roles";
         let mut catalog = None;
         let mut names = Vec::with_capacity(given.len());
         for given in given {
             names.push(match given.split('/').collect::<Vec<_>>().as_slice() {
-                ["catalogs", _, "roles", _] => given.clone(),
-                ["custom", _] | ["accounts", ..] => self.custom_role(given)?,
+                ["catalogs", _, kind, _] if *kind == collection => given.clone(),
+                ["custom", _] | ["accounts", ..] if is_role => self.custom_role(given)?,
+                ["custom", _] | ["accounts", ..] => self.custom_policy(given)?,
                 [id] if !id.is_empty() => {
                     if catalog.is_none() {
                         catalog = Some(self.catalog(client).await?);
                     }
-                    format!("{}/roles/{id}", catalog.as_deref().unwrap_or_default())
+                    format!("{}/{collection}/{id}", catalog.as_deref().unwrap_or_default())
                 }
                 _ => {
+                    let what = if is_role { "a role" } else { "an access policy" };
                     return Err(Failure::new(
                         Exit::Usage,
-                        format!("{given}: expected a role: the ID of a managed one, custom/ID, or a full name"),
+                        format!("{given}: expected {what}: the ID of a managed one, custom/ID, or a full name"),
                     ));
                 }
             });
@@ -157,7 +203,7 @@ impl Account {
             _ => "",
         };
         if id.is_empty() {
-            let kind = if collection == "roles" { "custom" } else { collection };
+            let kind = if ["roles", "accessPolicies"].contains(&collection) { "custom" } else { collection };
             return Err(Failure::new(Exit::Usage, format!("{given:?}: expected {kind}/ID, or just the ID")));
         }
         Ok(format!("{own}/{collection}/{id}"))
@@ -180,6 +226,11 @@ pub fn role_of(name: &str) -> String {
     format!("{kind}{}", id_of(name))
 }
 
+/// An access policy as account files write it: `inbox-agent`, `custom/no-export`.
+pub fn policy_of(name: &str) -> String {
+    role_of(name)
+}
+
 /// Several, each shortened, side by side.
 pub fn listed<'a, T: Into<String>>(names: &'a [String], shorten: impl Fn(&'a str) -> T) -> String {
     names.iter().map(|name| shorten(name).into()).collect::<Vec<String>>().join(", ")
@@ -200,6 +251,12 @@ mod tests {
         }
         for given in ["agent", "custom/agent", "accounts/demo/roles/agent"] {
             assert_eq!(demo().custom_role(given).as_deref(), Ok("accounts/demo/roles/agent"), "{given}");
+        }
+        for given in ["no-export", "custom/no-export", "accounts/demo/accessPolicies/no-export"] {
+            assert_eq!(demo().custom_policy(given).as_deref(), Ok("accounts/demo/accessPolicies/no-export"), "{given}");
+        }
+        for given in ["lines/l1", "accounts/demo/resources/lines/l1"] {
+            assert_eq!(demo().resource(given), "accounts/demo/resources/lines/l1");
         }
         assert_eq!(demo().users(&["ana".to_owned()]), Ok(vec!["users/ana".to_owned()]));
     }
@@ -225,6 +282,7 @@ mod tests {
             assert_eq!(demo().holder(given).unwrap_err().exit, Exit::Usage, "{given}");
         }
         assert_eq!(demo().custom_role("catalogs/c/roles/r").unwrap_err().exit, Exit::Usage);
+        assert_eq!(demo().custom_policy("catalogs/c/accessPolicies/p").unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

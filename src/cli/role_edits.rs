@@ -9,10 +9,11 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
     Exit, Failure,
-    names::{Account, listed, role_of},
+    names::{Account, listed, policy_of, role_of},
     roles,
     session::{Mode, RiskyArgs, Session, WriteArgs, count},
     shown::Shown,
+    uses::went,
 };
 use crate::proto::{
     CreateRoleRequest, DeleteRoleRequest, DuplicateRoleRequest, ImportRolePermissionsRequest, Role, RoleHolderCounts,
@@ -45,6 +46,18 @@ pub struct Create {
     /// A managed role whose permissions are copied
     #[arg(long = "import", value_name = "ROLE")]
     imports: Vec<String>,
+
+    /// An access policy that it contains: the id of a managed one, or custom/ID
+    #[arg(long = "policy", value_name = "POLICY")]
+    policies: Vec<String>,
+
+    /// A role all of whose contents it has too: the id of a managed one, or custom/ID
+    #[arg(long = "parent", value_name = "ROLE")]
+    parents: Vec<String>,
+
+    /// A facet that it covers whole, so that what it lists needs no access list: a resource type, or "feature"
+    #[arg(long = "cover", value_name = "FACET")]
+    covers: Vec<String>,
 
     /// Who is to hold it: users/ID, teams/ID or serviceAccounts/ID
     #[arg(long = "holder", value_name = "HOLDER")]
@@ -89,6 +102,30 @@ pub struct Edit {
     /// A section whose permissions are all taken out
     #[arg(long = "remove-section", value_name = "ID")]
     remove_sections: Vec<String>,
+
+    /// An access policy to put in: the id of a managed one, or custom/ID
+    #[arg(long = "add-policy", alias = "policy", value_name = "POLICY")]
+    add_policies: Vec<String>,
+
+    /// An access policy to take out
+    #[arg(long = "remove-policy", value_name = "POLICY")]
+    remove_policies: Vec<String>,
+
+    /// A role all of whose contents it is to have too: the id of a managed one, or custom/ID
+    #[arg(long = "add-parent", alias = "parent", value_name = "ROLE")]
+    add_parents: Vec<String>,
+
+    /// A role whose contents it is to have no more
+    #[arg(long = "remove-parent", value_name = "ROLE")]
+    remove_parents: Vec<String>,
+
+    /// A facet to cover whole: a resource type, or "feature"
+    #[arg(long = "add-cover", alias = "cover", value_name = "FACET")]
+    add_covers: Vec<String>,
+
+    /// A facet to cover no more
+    #[arg(long = "remove-cover", value_name = "FACET")]
+    remove_covers: Vec<String>,
 
     /// An API scope to leave out
     #[arg(long, value_name = "SCOPE")]
@@ -167,6 +204,9 @@ impl Create {
                 description: self.description,
                 permissions: self.permissions,
                 left_out_api_scopes: self.leave_out,
+                access_policies: account.policies(&session.client, &self.policies).await?,
+                parents: account.roles(&session.client, &self.parents).await?,
+                covered_facets: self.covers,
                 ..Role::default()
             }),
             import_roles: account.roles(&session.client, &self.imports).await?,
@@ -228,6 +268,24 @@ impl Edit {
                 changed(before, self.leave_out, &self.put_back, "leaves out no API scope", &self.role)?;
             paths.push("left_out_api_scopes".to_owned());
         }
+        if !self.add_policies.is_empty() || !self.remove_policies.is_empty() {
+            let added = account.policies(&session.client, &self.add_policies).await?;
+            let removed = account.policies(&session.client, &self.remove_policies).await?;
+            role.access_policies =
+                changed(&before.access_policies, added, &removed, "contains no access policy", &self.role)?;
+            paths.push("access_policies".to_owned());
+        }
+        if !self.add_parents.is_empty() || !self.remove_parents.is_empty() {
+            let added = account.roles(&session.client, &self.add_parents).await?;
+            let removed = account.roles(&session.client, &self.remove_parents).await?;
+            role.parents = changed(&before.parents, added, &removed, "has no parent role", &self.role)?;
+            paths.push("parents".to_owned());
+        }
+        if !self.add_covers.is_empty() || !self.remove_covers.is_empty() {
+            let before = &before.covered_facets;
+            role.covered_facets = changed(before, self.add_covers, &self.remove_covers, "covers no facet", &self.role)?;
+            paths.push("covered_facets".to_owned());
+        }
         if paths.is_empty() {
             return Err(Failure::new(Exit::Usage, "nothing to change is given; see `rolecall roles edit --help`"));
         }
@@ -240,6 +298,9 @@ impl Edit {
         let changes = [
             difference("permissions", &before.permissions, &after.permissions),
             difference("API scopes", &before.api_scopes, &after.api_scopes),
+            difference("policies", &short(&before.access_policies), &short(&after.access_policies)),
+            difference("parents", &short(&before.parents), &short(&after.parents)),
+            difference("covered facets", &before.covered_facets, &after.covered_facets),
         ];
         let changes = changes.concat();
         let sentence = format!("changed {}{changes}", described(answer.role.as_ref()));
@@ -264,6 +325,11 @@ fn changed(
     }
     after.extend(added);
     Ok(after.into_iter().collect())
+}
+
+/// Roles or access policies as they are typed.
+fn short(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| role_of(name)).collect()
 }
 
 /// What came and went, if anything did: `\n  permissions +a.b -c.d`.
@@ -293,7 +359,13 @@ impl Duplicate {
         };
         let client = &session.client;
         let answer = client.answer(client.roles().duplicate_role(client.request(request))).await?;
-        let sentence = format!("created {}", described(answer.role.as_ref()));
+        let omitted = match answer.omitted_parts.as_slice() {
+            [] => String::new(),
+            parts => {
+                format!("\n  left behind, as custom roles may not have it: {}", parts.join(", ").replace('_', " "))
+            }
+        };
+        let sentence = format!("created {}{omitted}", described(answer.role.as_ref()));
         session.done(&self.write, &sentence, &Shown(&answer))
     }
 }
@@ -326,24 +398,19 @@ impl Delete {
         let name = account.custom_role(&self.role)?;
         let role = role_of(&name);
         let answer = session
-            .carefully(
+            .delete(
                 &self.risky,
-                async |client, Mode { validate_only, request_id }| {
-                    let request = DeleteRoleRequest {
-                        name: name.clone(),
-                        etag: String::new(),
-                        force: true,
-                        validate_only,
-                        request_id,
-                    };
+                true,
+                async |client, Mode { validate_only, request_id }, force| {
+                    let (name, etag) = (name.clone(), String::new());
+                    let request = DeleteRoleRequest { name, etag, force, validate_only, request_id };
                     client.answer(client.roles().delete_role(client.request(request))).await
                 },
-                |trial| {
-                    vec![format!("{role} would be deleted for good, and {} would lose it", held(trial.holder_counts))]
-                },
+                |answer| &answer.removed,
+                |trial| format!("{role} would be deleted for good, and {} would lose it", held(trial.holder_counts)),
             )
             .await?;
-        let sentence = format!("deleted {role}, which {} held", held(answer.holder_counts));
+        let sentence = format!("deleted {role}, which {} held{}", held(answer.holder_counts), went(&answer.removed));
         session.done(&self.risky.write, &sentence, &Shown(&answer))
     }
 }
@@ -363,7 +430,14 @@ fn held(counts: Option<RoleHolderCounts>) -> String {
 fn described(role: Option<&Role>) -> String {
     let Some(role) = role else { return "the role".to_owned() };
     let (permissions, scopes) = (count(role.permission_count, "permission"), count(role.api_scope_count, "API scope"));
-    format!("{} \"{}\" with {permissions} and {scopes}", role_of(&role.name), role.display_name)
+    let more = [
+        ("policies", listed(&role.access_policies, policy_of)),
+        ("parents", listed(&role.parents, role_of)),
+        ("covering", role.covered_facets.join(", ")),
+    ];
+    let more = more.iter().filter(|(_, list)| !list.is_empty()).map(|(what, list)| format!(", {what} {list}"));
+    let more: String = more.collect();
+    format!("{} \"{}\" with {permissions} and {scopes}{more}", role_of(&role.name), role.display_name)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
     names::{Account, id_of, listed, role_of, within},
     session::{Mode, Page, RiskyArgs, Session, WriteArgs, confirm, gather},
     shown::Shown,
+    terms::{TermArgs, terms, terms_of},
 };
 use crate::proto::{
     BatchCreateRoleBindingsRequest, BatchDeleteRoleBindingsRequest, ListRoleBindingsRequest, RemoveUserRoleRequest,
@@ -29,6 +30,9 @@ pub struct Give {
     holders: Vec<String>,
 
     #[command(flatten)]
+    terms: TermArgs,
+
+    #[command(flatten)]
     write: WriteArgs,
 }
 
@@ -42,6 +46,10 @@ pub struct Take {
     /// Who loses it: users/ID, teams/ID or serviceAccounts/ID; a bare ID is a user
     #[arg(value_name = "HOLDER", required = true)]
     holders: Vec<String>,
+
+    /// Only what was given on this resource; without it the role goes wherever it is held
+    #[arg(long, value_name = "PATH", conflicts_with = "leave_teams")]
+    resource: Option<String>,
 
     /// Users may leave the teams that they have it through, and lose every other role of those teams
     #[arg(long)]
@@ -73,8 +81,15 @@ impl Give {
     pub async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let holders = self.holders.iter().map(|holder| account.holder(holder)).collect::<Result<Vec<_>, _>>()?;
         let role = account.role(&session.client, &self.role).await?;
-        let sentence = format!("{} is held by {}", role_of(&role), holders.join(", "));
-        let binding = |holder| RoleBinding { holder, role: role.clone(), ..RoleBinding::default() };
+        let wanted = RoleBinding {
+            role,
+            resource: account.resource_path(&self.terms.resource).to_owned(),
+            expire_time: self.terms.until.time()?,
+            ..RoleBinding::default()
+        };
+        let term = terms_of(&wanted);
+        let mut sentence = format!("{} is held by {}{term}", role_of(&wanted.role), holders.join(", "));
+        let binding = |holder| RoleBinding { holder, ..wanted.clone() };
         let Mode { validate_only, request_id } = self.write.mode();
         let request = BatchCreateRoleBindingsRequest {
             parent: account.0.clone(),
@@ -86,6 +101,12 @@ impl Give {
         };
         let client = &session.client;
         let answer = client.answer(client.bindings().batch_create_role_bindings(client.request(request))).await?;
+        for held in answer.role_bindings.iter().filter(|held| terms_of(held) != term) {
+            let now = terms("", held.expire_time.as_ref());
+            let now = if now.is_empty() { " for good" } else { &now };
+            sentence +=
+                &format!("\n  {} held it already{now}, and that stays; to change it, take it first", held.holder);
+        }
         session.done(&self.write, &sentence, &Shown(&answer))
     }
 }
@@ -98,7 +119,9 @@ impl Take {
     pub async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let holders = self.holders.iter().map(|holder| account.holder(holder)).collect::<Result<Vec<_>, _>>()?;
         let role = account.role(&session.client, &self.role).await?;
-        let (users, others): (Vec<_>, Vec<_>) = holders.into_iter().partition(|holder| holder.starts_with("users/"));
+        // What a user has through teams is on no resource of its own choosing: there, one binding goes as every other.
+        let by_user = |holder: &String| holder.starts_with("users/") && self.resource.is_none();
+        let (users, others): (Vec<_>, Vec<_>) = holders.into_iter().partition(by_user);
         let writes = users.len() + usize::from(!others.is_empty());
         if writes > 1 && !self.risky.write.request_id.is_empty() {
             return Err(Failure::new(
@@ -107,7 +130,8 @@ impl Take {
             )
             .with_next("take the role from one user at a time"));
         }
-        let bindings = bindings(session, account, &role, &others).await?;
+        let resource = self.resource.as_deref().map(|given| account.resource_path(given));
+        let bindings = bindings(session, account, &role, &others, resource).await?;
         let leave_teams = self.confirmed(session, account, &role, &users).await?;
 
         let mode = self.risky.write.mode();
@@ -217,12 +241,13 @@ async fn remove(
     client.answer(client.users().remove_user_role(client.request(request))).await
 }
 
-/// The role bindings by which teams and service accounts hold a role.
+/// The role bindings by which holders themselves hold a role, anywhere or on one resource.
 async fn bindings(
     session: &Session<'_>,
     account: &Account,
     role: &str,
     holders: &[String],
+    resource: Option<&str>,
 ) -> Result<Vec<String>, Failure> {
     let client = &session.client;
     let mut names = Vec::with_capacity(holders.len());
@@ -233,15 +258,19 @@ async fn bindings(
             role: role.to_owned(),
             ..ListRoleBindingsRequest::default()
         };
-        let (bindings, _) = gather(async |page_token| {
+        let (mut bindings, _) = gather(async |page_token| {
             let call = client.request(ListRoleBindingsRequest { page_token, ..request.clone() });
             let answer = client.answer(client.bindings().list_role_bindings(call)).await?;
             let (next_page_token, consistency_token) = (answer.next_page_token, answer.consistency_token);
             Ok(Page { items: answer.role_bindings, next_page_token, consistency_token })
         })
         .await?;
+        bindings.retain(|binding| resource.is_none_or(|path| binding.resource == path));
         if bindings.is_empty() {
-            return Err(Failure::new(Exit::NotFound, format!("{holder} does not hold {}", role_of(role))));
+            let place = resource.map(|path| format!(" on {path}")).unwrap_or_default();
+            let message = format!("{holder} does not hold {}{place}", role_of(role));
+            return Err(Failure::new(Exit::NotFound, message)
+                .with_next(format!("to see who does, and where: rolecall roles holders {}", role_of(role))));
         }
         names.extend(bindings.into_iter().map(|binding| binding.name));
     }

@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure,
-    names::{Account, id_of, listed, role_of, within},
+    names::{Account, id_of, listed, policy_of, role_of, within},
     role_edits, role_holders,
     session::{Listing, Page, Session, cell, count, gather, moment},
     shown::Shown,
+    terms::terms_of,
 };
 use crate::proto::{
-    GetRoleRequest, ListRoleHoldersRequest, ListRolePermissionsRequest, ListRolesRequest, Role, RoleHolder,
-    RoleSection, RoleView, role::Kind,
+    GetRoleRequest, ListRoleHoldersRequest, ListRolePermissionsRequest, ListRolesRequest, Role, RoleBinding,
+    RoleHolder, RoleSection, RoleView, role::Kind,
 };
 
 /// What to do with roles.
@@ -35,7 +36,7 @@ pub enum Command {
         order_by: String,
     },
 
-    /// Show one role: its permissions section by section, its API scopes, and how many hold it
+    /// Show one role: what it contains, its permissions section by section, its API scopes, and how many hold it
     Show {
         /// The role: the id of a managed one, or custom/ID
         #[arg(value_name = "ROLE", value_parser = NonEmptyStringValueParser::new())]
@@ -177,12 +178,19 @@ async fn show(session: &mut Session<'_>, account: &Account, given: &str, all: bo
         count(counts.team_count, "team"),
         count(counts.service_account_count, "service account"),
     );
+    let at_most = if role.max_holders == 0 { String::new() } else { count(role.max_holders, "holder") };
     session.output.fields(&[
         ("Role", role_of(&role.name)),
         ("Name", role.display_name.clone()),
         ("Kind", kind_of(&role).to_owned()),
         ("Description", role.description.clone()),
         ("Held by", held),
+        ("Always held", if role.always_held { "yes: its last holder cannot lose it" } else { "" }.to_owned()),
+        ("At most", at_most),
+        ("Not with", listed(&role.mutually_exclusive_roles, role_of)),
+        ("Policies", listed(&role.access_policies, policy_of)),
+        ("Parents", listed(&role.parents, role_of)),
+        ("Covers", role.covered_facets.join(", ")),
         ("API scopes", role.api_scopes.join(", ")),
         ("Left out", role.left_out_api_scopes.join(", ")),
         ("Changed", moment(role.update_time.as_ref())),
@@ -190,7 +198,7 @@ async fn show(session: &mut Session<'_>, account: &Account, given: &str, all: bo
     let shown = sections.iter().filter(|section| all || section.contained_count > 0);
     let rows: Vec<_> = shown.map(section_row).collect();
     if rows.is_empty() {
-        return session.output.line("it contains no permissions").map(|()| Exit::Ok);
+        return session.output.line("it lists no permissions").map(|()| Exit::Ok);
     }
     session.output.line("")?;
     session.output.table(&["SECTION", "CONTAINS", "PERMISSIONS"], rows).map(|()| Exit::Ok)
@@ -262,23 +270,35 @@ fn holder_row(holder: &RoleHolder) -> Vec<Vec<String>> {
         cell(&holder.username),
         cell(&holder.email),
         cell(moment(holder.last_sign_in_time.as_ref())),
-        cell(through(!holder.role_binding.is_empty(), &holder.teams)),
+        through(!holder.role_binding.is_empty(), &holder.teams, &holder.role_bindings),
     ]
 }
 
-/// How a role is held: `directly`, `teams a, b`, or both.
-pub fn through(directly: bool, teams: &[String]) -> String {
-    let names = listed(teams, id_of);
-    let teams = match teams.len() {
-        0 => String::new(),
-        1 => format!("team {names}"),
-        _ => format!("teams {names}"),
-    };
-    match (directly, teams.is_empty()) {
-        (true, true) => "directly".to_owned(),
-        (true, false) => format!("directly, {teams}"),
-        _ => teams,
+/// How a role is held: `directly`, `directly on workspaces/w1`, `teams a, b`, `team c until 2027-01-01T00:00:00Z`. What is
+/// said of bindings is said of their terms alone: not every list has those of teams.
+pub fn through(directly: bool, teams: &[String], bindings: &[RoleBinding]) -> Vec<String> {
+    let (of_teams, own): (Vec<_>, Vec<_>) = bindings.iter().partition(|binding| binding.holder.starts_with("teams/"));
+    let mut ways: Vec<_> = own.into_iter().map(|binding| format!("directly{}", terms_of(binding))).collect();
+    if ways.is_empty() && directly {
+        ways.push("directly".to_owned());
     }
+    let has_terms = |team: &&String| {
+        let mut own = of_teams.iter().filter(|binding| binding.holder == within(team)).peekable();
+        own.peek().is_some() && own.all(|binding| !terms_of(binding).is_empty())
+    };
+    let (bounded, plain): (Vec<_>, Vec<_>) = teams.iter().partition(has_terms);
+    match plain.as_slice() {
+        [] => {}
+        [team] => ways.push(format!("team {}", id_of(team))),
+        several => {
+            ways.push(format!("teams {}", several.iter().map(|team| id_of(team)).collect::<Vec<_>>().join(", ")))
+        }
+    }
+    for team in bounded {
+        let own = of_teams.iter().filter(|binding| binding.holder == within(team));
+        ways.extend(own.map(|binding| format!("team {}{}", id_of(team), terms_of(binding))));
+    }
+    ways
 }
 
 #[cfg(test)]
@@ -307,7 +327,28 @@ mod tests {
             (false, &["sales", "support"][..], "teams sales, support"),
             (true, &["support"][..], "directly, team support"),
         ] {
-            assert_eq!(through(directly, &teams(ids)), expected);
+            assert_eq!(through(directly, &teams(ids), &[]).join(", "), expected);
         }
+    }
+
+    #[test]
+    fn how_a_role_is_held_names_where_and_until_when() {
+        let binding = |holder: &str, resource: &str, until: Option<&str>| RoleBinding {
+            holder: holder.to_owned(),
+            resource: resource.to_owned(),
+            expire_time: until.map(|time| time.parse().unwrap()),
+            ..RoleBinding::default()
+        };
+        let bindings = [
+            binding("users/ana", "workspaces/w1", None),
+            binding("users/ana", "", Some("2027-01-01T00:00:00Z")),
+            binding("teams/a", "", None),
+            binding("teams/b", "workspaces/w2", None),
+        ];
+        let teams = ["accounts/demo/teams/a".to_owned(), "accounts/demo/teams/b".to_owned()];
+        assert_eq!(
+            through(true, &teams, &bindings),
+            ["directly on workspaces/w1", "directly until 2027-01-01T00:00:00Z", "team a", "team b on workspaces/w2",]
+        );
     }
 }

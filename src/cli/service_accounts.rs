@@ -11,6 +11,7 @@ use super::{
     session::{Listing, Mode, Page, RiskyArgs, Session, WriteArgs, cell, count, gather, moment},
     shown::Shown,
     teams::held,
+    terms::held_roles,
 };
 use crate::proto::{
     CreateServiceAccountRequest, DeleteServiceAccountRequest, GetServiceAccountRequest, ListServiceAccountsRequest,
@@ -179,14 +180,13 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
         let consistency_token = &answer.consistency_token;
         return session.value(&Whole { service_account: Shown(&found), role_bindings, consistency_token });
     }
-    let roles: Vec<_> = bindings.iter().map(|binding| role_of(&binding.role)).collect();
     let state = state_of(&found).to_owned();
     session.output.fields(&[
         ("Service account", id_of(&found.name).to_owned()),
         ("Name", found.display_name),
         ("Description", found.description),
         ("State", state),
-        ("Roles", roles.join(", ")),
+        ("Roles", held_roles(&bindings)),
         ("Changed", moment(found.update_time.as_ref())),
     ])?;
     Ok(Exit::Ok)

@@ -143,6 +143,39 @@ shown! {
     RoleDifference { role, display_name, action as action_name, gained_permissions, lost_permissions }
 
     EffectiveApiScope { api_scope, description, permissions }
+    EffectivePermission {
+        permission, section, feature, api_scopes, grant_paths as each, deprecated, resource_type, facets, conditional,
+        denies as each,
+    }
+    GrantPath {
+        role, team, role_binding, listed_by, access_policy, statement, resource, resource_patterns, covered_facets,
+        conditions, expire_time as time, exception_reason,
+    }
+    DenyPath {
+        role, team, role_binding, listed_by, access_policy, statement, resource, resource_patterns, condition,
+        expire_time as time,
+    }
+    AllowedSubject { subject, direct, teams }
+
+    Resource { name, path, resource_type, display_name, create_time as time, update_time as time, etag }
+    GetResourceResponse { resource as one, consistency_token }
+    BatchCreateResourcesResponse { resources as each, consistency_token }
+    UpdateResourceResponse { resource as one, consistency_token }
+    DeleteResourceResponse { consistency_token, removed as each }
+
+    GetAccessPolicyResponse { access_policy as one, consistency_token }
+    CreateAccessPolicyResponse { access_policy as one, consistency_token }
+    UpdateAccessPolicyResponse { access_policy as one, consistency_token }
+    DeleteAccessPolicyResponse { consistency_token, removed as each }
+
+    AccessList { facet, all, values }
+    SetAccessListResponse { access_list as one, consistency_token }
+    AddAccessResponse { access_list as one, consistency_token }
+    RemoveAccessResponse { access_list as one, consistency_token }
+
+    Exception { name, permission, reason, expire_time as time, create_time as time }
+    CreateExceptionResponse { exception as one, consistency_token }
+    DeleteExceptionResponse { consistency_token }
 }
 
 #[cfg(test)]

@@ -6,15 +6,17 @@ use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde::Serialize;
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, access,
     names::{Account, id_of, listed, role_of, within},
     session::{Listing, Mode, Page, RiskyArgs, Session, WriteArgs, cell, count, gather, moment},
     shown::Shown,
     team_members,
+    terms::held_roles,
+    uses::went,
 };
 use crate::proto::{
-    CreateTeamRequest, DeleteTeamRequest, GetTeamRequest, ListRoleBindingsRequest, ListTeamsRequest, RoleBinding, Team,
-    UpdateTeamRequest,
+    AccessList, CreateTeamRequest, DeleteTeamRequest, GetTeamRequest, ListRoleBindingsRequest, ListTeamsRequest,
+    RoleBinding, Team, UpdateTeamRequest,
 };
 
 /// What to do with teams.
@@ -88,6 +90,10 @@ pub struct Create {
     /// A user who is to belong to it; may be repeated
     #[arg(long = "member", value_name = "USER")]
     members: Vec<String>,
+
+    /// What its members are to have access to, such as line=lines/l1,lines/l2 or line=all; may be repeated
+    #[arg(long, value_name = "FACET=VALUES", value_parser = access::parse)]
+    access: Vec<AccessList>,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -164,12 +170,11 @@ async fn show(session: &mut Session<'_>, name: String, account: &Account) -> Res
         let token = &answer.consistency_token;
         return session.value(&WholeTeam { team: Shown(&team), role_bindings, consistency_token: token });
     }
-    let roles: Vec<_> = bindings.iter().map(|binding| role_of(&binding.role)).collect();
     session.output.fields(&[
         ("Team", id_of(&team.name).to_owned()),
         ("Name", team.display_name),
         ("Description", team.description),
-        ("Roles", roles.join(", ")),
+        ("Roles", held_roles(&bindings)),
         ("Members", team.member_count.to_string()),
         ("Changed", moment(team.update_time.as_ref())),
     ])?;
@@ -199,6 +204,7 @@ impl Create {
         if !roles.is_empty() {
             sentence += &format!(" ({})", listed(&roles, role_of));
         }
+        sentence += &access::described(&self.access);
         let Mode { validate_only, request_id } = self.write.mode();
         let request = CreateTeamRequest {
             parent: account.0.clone(),
@@ -206,7 +212,7 @@ impl Create {
             team: Some(Team { display_name: self.name, description: self.description, ..Team::default() }),
             roles,
             members,
-            access_lists: Vec::new(),
+            access_lists: self.access,
             validate_only,
             request_id,
         };
@@ -239,26 +245,22 @@ impl Edit {
 async fn delete(session: &mut Session<'_>, name: String, risky: &RiskyArgs) -> Result<Exit, Failure> {
     let team = within(&name);
     let answer = session
-        .carefully(
+        .delete(
             risky,
-            async |client, Mode { validate_only, request_id }| {
-                let request = DeleteTeamRequest {
-                    name: name.clone(),
-                    etag: String::new(),
-                    force: true,
-                    validate_only,
-                    request_id,
-                };
+            true,
+            async |client, Mode { validate_only, request_id }, force| {
+                let (name, etag) = (name.clone(), String::new());
+                let request = DeleteTeamRequest { name, etag, force, validate_only, request_id };
                 client.answer(client.teams().delete_team(client.request(request))).await
             },
+            |answer| &answer.removed,
             |trial| {
                 let members = count(trial.member_count, "member");
-                vec![format!(
-                    "{team} would be deleted for good, and its {members} would lose what they have through it"
-                )]
+                format!("{team} would be deleted for good, and its {members} would lose what they have through it")
             },
         )
         .await?;
-    let sentence = format!("deleted {team}; it had {}", count(answer.member_count, "member"));
+    let had = count(answer.member_count, "member");
+    let sentence = format!("deleted {team}; it had {had}{}", went(&answer.removed));
     session.done(&risky.write, &sentence, &Shown(&answer))
 }

@@ -5,16 +5,17 @@
 use clap::{Args, builder::NonEmptyStringValueParser};
 
 use super::{
-    Exit, Failure,
+    Exit, Failure, access,
     names::{Account, id_of, listed, within},
     session::{Mode, RiskyArgs, Session, WriteArgs, cell, count, moment},
     shown::Shown,
     users::{self, Named, state_of},
+    uses::went,
 };
 use crate::proto::{
-    AddUserTeamsRequest, CreateUserRequest, DeleteUserRequest, EraseUserPersonalFieldsRequest, ListUserTeamsResponse,
-    RecordUserSignInRequest, RemoveUserTeamsRequest, ReplaceUserTeamsRequest, UpdateUserRequest, User,
-    user::State as UserState,
+    AccessList, AddUserTeamsRequest, CreateUserRequest, DeleteUserRequest, EraseUserPersonalFieldsRequest,
+    ListUserTeamsResponse, RecordUserSignInRequest, RemoveUserTeamsRequest, ReplaceUserTeamsRequest, UpdateUserRequest,
+    User, user::State as UserState,
 };
 
 /// `users invite` and `users create`.
@@ -43,6 +44,10 @@ pub struct Create {
     /// A team to belong to; may be repeated
     #[arg(long = "team", value_name = "TEAM")]
     teams: Vec<String>,
+
+    /// What the user is to have access to, such as line=lines/l1,lines/l2 or line=all; may be repeated
+    #[arg(long, value_name = "FACET=VALUES", value_parser = access::parse)]
+    access: Vec<AccessList>,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -155,7 +160,7 @@ impl Create {
         let roles = account.roles(&session.client, &self.roles).await?;
         let word = if state == UserState::Invited { "invited" } else { "created" };
         let (held, joined) = (count(roles.len(), "role"), count(teams.len(), "team"));
-        let sentence = format!("{word} {} with {held} and {joined}", within(&name));
+        let sentence = format!("{word} {} with {held} and {joined}{}", within(&name), access::described(&self.access));
         let Mode { validate_only, request_id } = self.write.mode();
         let request = CreateUserRequest {
             parent: account.0.clone(),
@@ -169,7 +174,7 @@ impl Create {
             }),
             roles,
             teams,
-            access_lists: Vec::new(),
+            access_lists: self.access,
             validate_only,
             request_id,
         };
@@ -239,18 +244,20 @@ impl Delete {
         let teams = count(users::teams(session, &name).await?.len(), "team");
         let erased = if self.erase { ", name, username and email address erased everywhere" } else { "" };
         let answer = session
-            .carefully(
+            .delete(
                 &self.risky,
-                async |client, Mode { validate_only, request_id }| {
+                true,
+                async |client, Mode { validate_only, request_id }, force| {
                     let (name, etag) = (name.clone(), String::new());
                     let request =
-                        DeleteUserRequest { name, erase_personal_fields, etag, force: true, validate_only, request_id };
+                        DeleteUserRequest { name, erase_personal_fields, etag, force, validate_only, request_id };
                     client.answer(client.users().delete_user(client.request(request))).await
                 },
-                |_| vec![format!("{user} would be deleted for good, with {roles} and {teams}{erased}")],
+                |answer| &answer.removed,
+                |_| format!("{user} would be deleted for good, with {roles} and {teams}{erased}"),
             )
             .await?;
-        let sentence = format!("deleted {user}, who had {roles} and {teams}{erased}");
+        let sentence = format!("deleted {user}, who had {roles} and {teams}{erased}{}", went(&answer.removed));
         session.done(&self.risky.write, &sentence, &Shown(&answer))
     }
 }

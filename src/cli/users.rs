@@ -192,7 +192,8 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
         return session.output.line("the user holds no role").map(|()| Exit::Ok);
     }
     let row = |role: &UserRole| {
-        vec![cell(role_of(&role.role)), cell(&role.display_name), cell(through(role.direct, &role.teams))]
+        let through = through(role.direct, &role.teams, &role.role_bindings);
+        vec![cell(role_of(&role.role)), cell(&role.display_name), through]
     };
     session.output.line("")?;
     session.output.table(&["ROLE", "NAME", "THROUGH"], roles.iter().map(row).collect()).map(|()| Exit::Ok)

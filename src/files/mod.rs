@@ -36,4 +36,5 @@ pub use definition::{
 pub use node::{FileKind, Position, kind_of};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES};
+pub use time::write as write_time;
 pub use vocabulary::Vocabulary;

@@ -23,7 +23,8 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 }
 
 /// The instant as [`parse`] reads it, in UTC.
-pub(super) fn write(time: Timestamp) -> String {
+#[must_use]
+pub fn write(time: Timestamp) -> String {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
     let nanos = i32::try_from(time.0 % 1000 * 1_000_000).unwrap_or_default();
     prost_types::Timestamp { seconds, nanos }.to_string()

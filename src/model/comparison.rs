@@ -1,8 +1,14 @@
 //! What differs between two catalogs: thing by thing, and what each managed role gains and loses.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod roles;
 
-use super::{ApiScopeIndex, CatalogDefinition, CatalogRole, PermissionDefinition, PermissionIndex};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{
+    CatalogDefinition, CatalogRole, Effect, Facet, Index, PermissionDefinition, ResourceType, ResourceTypeIndex,
+    RoleIndex, Statement,
+};
+pub use roles::{RoleDifference, compare_roles};
 
 /// What happens to a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,67 +32,6 @@ pub struct Applied {
     pub detail: String,
 }
 
-/// What a managed role gains and loses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleDifference {
-    /// The role's id.
-    pub role: String,
-    /// For people.
-    pub display_name: String,
-    /// Whether it is new, stays or goes.
-    pub action: AppliedAction,
-    /// The ids of the permissions that it has after and not before.
-    pub gained: BTreeSet<String>,
-    /// The ids of the permissions that it has before and not after.
-    pub lost: BTreeSet<String>,
-}
-
-/// What each managed role gains and loses, ordered by id; those that neither gain nor lose are left out, and so are
-/// internal ones. A role that is internal in one of the two is new in the other, or goes. Cost: linear in both.
-#[must_use]
-pub fn compare_roles(old: &CatalogDefinition, new: &CatalogDefinition) -> Vec<RoleDifference> {
-    let managed = |catalog: &CatalogDefinition| -> BTreeMap<String, (String, BTreeSet<String>)> {
-        let roles = catalog.roles.iter().filter(|role| !role.internal);
-        roles.map(|role| (role.id.to_string(), (role.display_name.clone(), given(catalog, role)))).collect()
-    };
-    let (before, after) = (managed(old), managed(new));
-    let ids: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let mut differences = Vec::new();
-    for id in ids {
-        let none = BTreeSet::new();
-        let (action, display_name) = match (before.get(id), after.get(id)) {
-            (Some(_), Some((name, _))) => (AppliedAction::Update, name),
-            (None, Some((name, _))) => (AppliedAction::Create, name),
-            (Some((name, _)), None) => (AppliedAction::Delete, name),
-            (None, None) => continue,
-        };
-        let (had, has) = (before.get(id).map_or(&none, |(_, had)| had), after.get(id).map_or(&none, |(_, has)| has));
-        if had != has || action != AppliedAction::Update {
-            differences.push(RoleDifference {
-                role: id.clone(),
-                display_name: display_name.clone(),
-                action,
-                gained: has.difference(had).cloned().collect(),
-                lost: had.difference(has).cloned().collect(),
-            });
-        }
-    }
-    differences
-}
-
-/// The ids of the permissions that a role lists.
-fn listed(catalog: &CatalogDefinition, role: &CatalogRole) -> BTreeSet<String> {
-    let permission = |index: &PermissionIndex| catalog.permissions.get(index.position());
-    role.permissions.iter().filter_map(permission).map(|each| each.id.to_string()).collect()
-}
-
-/// The ids of the permissions that a managed role gives: internal ones it cannot give.
-fn given(catalog: &CatalogDefinition, role: &CatalogRole) -> BTreeSet<String> {
-    let permission = |index: &PermissionIndex| catalog.permissions.get(index.position());
-    let permissions = role.permissions.iter().filter_map(permission);
-    permissions.filter(|each| !each.internal).map(|each| each.id.to_string()).collect()
-}
-
 /// What a new version of a catalog changes, thing by thing; all of it is new if there is none before.
 /// Cost: linear in both.
 #[must_use]
@@ -97,11 +42,13 @@ pub fn compare_catalogs(old: Option<&CatalogDefinition>, new: &CatalogDefinition
         changes.push(Applied { action: AppliedAction::Create, subject, detail: String::new() });
         return changes;
     };
-    if let Some(detail) = changed(&[
+    let fields = changed(&[
         ("display_name", old.display_name != new.display_name),
         ("description", old.description != new.description),
         ("custom_roles", old.custom_roles != new.custom_roles),
-    ]) {
+        ("must_hold_role", old.must_hold_role != new.must_hold_role),
+    ]);
+    if let Some(detail) = together([fields, difference("mutually_exclusive", &pairs(old), &pairs(new))]) {
         changes.push(Applied { action: AppliedAction::Update, subject, detail });
     }
     let mut list = Comparison { changes: &mut changes, what: "features" };
@@ -129,61 +76,172 @@ pub fn compare_catalogs(old: Option<&CatalogDefinition>, new: &CatalogDefinition
         },
     );
     // References are positions in lists that differ from one version to the next, so they are compared by id.
-    let scopes = |catalog: &CatalogDefinition, list: &[ApiScopeIndex]| -> BTreeSet<String> {
-        let scope = |index: &ApiScopeIndex| catalog.api_scopes.get(index.position());
-        list.iter().filter_map(scope).map(|scope| scope.id.to_string()).collect()
-    };
     list.what = "api_scopes";
     list.of(
         &old.api_scopes,
         &new.api_scopes,
         |each| each.id.to_string(),
         |one, other| {
+            let includes = ids(&one.includes, &old.api_scopes, |each| &each.id)
+                != ids(&other.includes, &new.api_scopes, |each| &each.id);
+            changed(&[("description", one.description != other.description), ("includes", includes)])
+        },
+    );
+    list.what = "resource_types";
+    list.of(
+        &old.resource_types,
+        &new.resource_types,
+        |each| each.id.to_string(),
+        |one, other| {
             changed(&[
+                ("plural", one.plural != other.plural),
+                ("parent", type_id(old, one.parent) != type_id(new, other.parent)),
+                ("display_name", one.display_name != other.display_name),
                 ("description", one.description != other.description),
-                ("includes", scopes(old, &one.includes) != scopes(new, &other.includes)),
             ])
         },
     );
+    list.what = "permissions";
+    list.of(
+        &old.permissions,
+        &new.permissions,
+        |each| each.id.to_string(),
+        |one, other| changed_permission((old, one), (new, other)),
+    );
+    list.what = "policies";
+    list.of(
+        &old.policies,
+        &new.policies,
+        |each| each.id.to_string(),
+        |one, other| {
+            let fields = changed(&[
+                ("display_name", one.display_name != other.display_name),
+                ("description", one.description != other.description),
+            ]);
+            together([fields, changed_statements(&one.statements, &other.statements)])
+        },
+    );
+    list.what = "roles";
+    list.of(&old.roles, &new.roles, |each| each.id.to_string(), |one, other| changed_role((old, one), (new, other)));
+    changes
+}
+
+/// A thing, with the catalog that its references are positions in.
+type In<'c, T> = (&'c CatalogDefinition, &'c T);
+
+fn changed_permission(
+    (old, one): In<'_, PermissionDefinition>,
+    (new, other): In<'_, PermissionDefinition>,
+) -> Option<String> {
     let section = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
         catalog.sections.get(each.section.position()).map(|section| section.id.clone())
     };
     let feature = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
         each.feature.and_then(|index| catalog.features.get(index.position())).map(|feature| feature.id.clone())
     };
-    list.what = "permissions";
-    list.of(
-        &old.permissions,
-        &new.permissions,
-        |each| each.id.to_string(),
-        |one, other| {
-            changed(&[
-                ("description", one.description != other.description),
-                ("section", section(old, one) != section(new, other)),
-                ("feature", feature(old, one) != feature(new, other)),
-                ("api_scopes", scopes(old, &one.api_scopes) != scopes(new, &other.api_scopes)),
-                ("internal", one.internal != other.internal),
-                ("deprecated", one.deprecated != other.deprecated),
-            ])
-        },
-    );
-    list.what = "roles";
-    list.of(
-        &old.roles,
-        &new.roles,
-        |each| each.id.to_string(),
-        |one, other| {
-            let fields = changed(&[
-                ("display_name", one.display_name != other.display_name),
-                ("description", one.description != other.description),
-                ("internal", one.internal != other.internal),
-            ]);
-            let permissions = difference("permissions", &listed(old, one), &listed(new, other));
-            let parts: Vec<String> = fields.into_iter().chain(permissions).collect();
-            if parts.is_empty() { None } else { Some(parts.join(", ")) }
-        },
-    );
-    changes
+    let scopes = |catalog: &CatalogDefinition, each: &PermissionDefinition| {
+        ids(&each.api_scopes, &catalog.api_scopes, |scope| &scope.id)
+    };
+    changed(&[
+        ("description", one.description != other.description),
+        ("section", section(old, one) != section(new, other)),
+        ("feature", feature(old, one) != feature(new, other)),
+        ("api_scopes", scopes(old, one) != scopes(new, other)),
+        ("resource_type", type_id(old, one.resource_type) != type_id(new, other.resource_type)),
+        ("facets", facets(old, &one.facets) != facets(new, &other.facets)),
+        ("condition", one.condition != other.condition),
+        ("internal", one.internal != other.internal),
+        ("deprecated", one.deprecated != other.deprecated),
+    ])
+}
+
+fn changed_role((old, one): In<'_, CatalogRole>, (new, other): In<'_, CatalogRole>) -> Option<String> {
+    let permissions = |catalog: &CatalogDefinition, role: &CatalogRole| {
+        ids(&role.permissions, &catalog.permissions, |permission| &permission.id)
+    };
+    let policies =
+        |catalog: &CatalogDefinition, role: &CatalogRole| ids(&role.policies, &catalog.policies, |policy| &policy.id);
+    let parents =
+        |catalog: &CatalogDefinition, role: &CatalogRole| ids(&role.parents, &catalog.roles, |parent| &parent.id);
+    let fields = changed(&[
+        ("display_name", one.display_name != other.display_name),
+        ("description", one.description != other.description),
+        ("internal", one.internal != other.internal),
+        ("always_held", one.always_held != other.always_held),
+        ("max_holders", one.max_holders != other.max_holders),
+    ]);
+    together([
+        fields,
+        difference("permissions", &permissions(old, one), &permissions(new, other)),
+        difference("policies", &policies(old, one), &policies(new, other)),
+        difference("parents", &parents(old, one), &parents(new, other)),
+        difference("covers", &facets(old, &one.covers), &facets(new, &other.covers)),
+    ])
+}
+
+/// What statements are new and which are gone, as `statements +(deny inbox.**)`; none: they are the same.
+fn changed_statements(old: &[Statement], new: &[Statement]) -> Option<String> {
+    if old == new {
+        return None;
+    }
+    let added = new.iter().filter(|each| !old.contains(each)).map(|each| format!(" +({})", short(each)));
+    let removed = old.iter().filter(|each| !new.contains(each)).map(|each| format!(" -({})", short(each)));
+    Some(added.chain(removed).fold("statements".to_owned(), |text, part| text + &part))
+}
+
+/// A statement in short, for people: not all of its patterns if they are many.
+fn short(statement: &Statement) -> String {
+    const SHOWN: usize = 3;
+    let effect = match statement.effect {
+        Effect::Allow => "allow",
+        Effect::Deny => "deny",
+    };
+    let some = |patterns: Vec<&str>| {
+        let more = patterns.len().saturating_sub(SHOWN);
+        let shown: Vec<&str> = patterns.into_iter().take(SHOWN).collect();
+        if more == 0 { shown.join(" ") } else { format!("{} and {more} more", shown.join(" ")) }
+    };
+    let mut text = format!("{effect} {}", some(statement.permissions.iter().map(|each| each.as_str()).collect()));
+    if !statement.resources.is_empty() {
+        text += &format!(" on {}", some(statement.resources.iter().map(|each| each.as_str()).collect()));
+    }
+    if statement.condition.is_some() {
+        text += " under a condition";
+    }
+    text
+}
+
+/// The ids of what some positions point at.
+fn ids<I: Index, T, Id: ToString>(indexes: &[I], list: &[T], id: impl Fn(&T) -> &Id) -> BTreeSet<String> {
+    indexes.iter().filter_map(|index| list.get(index.position())).map(|each| id(each).to_string()).collect()
+}
+
+fn type_id(catalog: &CatalogDefinition, index: Option<ResourceTypeIndex>) -> Option<&str> {
+    index.and_then(|index| catalog.resource_types.get(index.position())).map(|each: &ResourceType| each.id.as_str())
+}
+
+fn facets(catalog: &CatalogDefinition, facets: &[Facet]) -> BTreeSet<String> {
+    let id = |facet: &Facet| match facet {
+        Facet::Feature => Some("feature"),
+        Facet::Type(index) => type_id(catalog, Some(*index)),
+    };
+    facets.iter().filter_map(id).map(str::to_owned).collect()
+}
+
+/// Pairs of roles that exclude each other, each in the order of ids.
+fn pairs(catalog: &CatalogDefinition) -> BTreeSet<String> {
+    let id = |index: RoleIndex| catalog.roles.get(index.position()).map(|role| &role.id);
+    let pair = |(one, other): &(RoleIndex, RoleIndex)| {
+        let (one, other) = (id(*one)?, id(*other)?);
+        Some(format!("{}/{}", one.min(other), one.max(other)))
+    };
+    catalog.mutually_exclusive.iter().filter_map(pair).collect()
+}
+
+/// Several details as one; none: there are none.
+fn together<const N: usize>(details: [Option<String>; N]) -> Option<String> {
+    let details: Vec<String> = details.into_iter().flatten().collect();
+    if details.is_empty() { None } else { Some(details.join(", ")) }
 }
 
 /// The names of the fields that differ; none: nothing does.

@@ -360,7 +360,7 @@ fn view_of(
 }
 
 /// Puts a list into a plan, with what finds it from its resources; an empty one is taken out.
-fn put_list(
+pub(super) fn put_list(
     plan: &mut Plan<'_>,
     account: Number,
     holder: Holder,

@@ -10,7 +10,7 @@ use super::{
     accounts::{account_and_catalog, account_and_catalog_at},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts::{self, FoundAccount, RoleName},
+    facts::{self, FoundAccount, HeldBinding, RoleName},
     manners::Etag,
     plan::Plan,
     writer::Write,
@@ -18,8 +18,8 @@ use super::{
 use crate::{
     engine::CompiledCatalog,
     model::{
-        AccountId, BindingRecord, Holder, HolderKind, Key, KeyRange, Number, Record, Revision, RoleHoldersRecord,
-        ServiceAccountId, Stamped, TeamId, Timestamp, UserId,
+        AccountId, BindingRecord, HeldRecord, Holder, HolderKind, Key, KeyRange, Number, Record, ResourcePath,
+        Revision, RoleHoldersRecord, ServiceAccountId, Stamped, TeamId, Timestamp, UserId,
     },
     store::View,
 };
@@ -38,10 +38,16 @@ pub enum HolderName {
 /// A binding to be created.
 #[derive(Clone, Debug)]
 pub struct NewBinding {
+    /// Where in the request it stands.
+    pub place: String,
     /// Who is to hold the role.
     pub holder: HolderName,
     /// The role.
     pub role: RoleName,
+    /// The registered resource that it is on; none: the whole account.
+    pub resource: Option<ResourcePath>,
+    /// From when on it counts no more; none: it does for good.
+    pub expires: Option<Timestamp>,
     /// It may be an internal one.
     pub allow_internal: bool,
 }
@@ -57,7 +63,7 @@ pub struct BindingFilter {
     pub show_internal: bool,
 }
 
-/// What came of replacing the roles of a holder.
+/// What came of replacing the roles of a holder on the whole account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReplacedRoles {
     /// The roles that it was given.
@@ -75,6 +81,10 @@ pub struct BindingView {
     pub holder: HolderName,
     /// The role.
     pub role: RoleName,
+    /// The registered resource that it is on; none: the whole account.
+    pub resource: Option<ResourcePath>,
+    /// From when on it counts no more; none: it does for good.
+    pub expires: Option<Timestamp>,
     /// When it was created.
     pub created: Timestamp,
     /// Its version; it has only the one.
@@ -92,7 +102,7 @@ impl fmt::Display for HolderName {
 }
 
 impl Service {
-    /// One binding. One whose holder or role is gone is gone too.
+    /// One binding. One whose holder, role or resource is gone is gone too.
     ///
     /// # Errors
     /// If it does not exist.
@@ -182,8 +192,9 @@ impl Service {
     }
 }
 
-/// Gives roles, each to its holder: all of them, or none. Those that are held already are passed over if `skip_held`, and
-/// refused otherwise. Refused if account, a holder or a role does not exist, or a holder would hold too many.
+/// Gives roles, each to its holder: all of them, or none. Those that are held already, on the same resource and for as
+/// long, are passed over if `skip_held`, and refused otherwise. Refused if account, a holder, a role or a resource does not
+/// exist, an expiry has come, or a holder would hold too many.
 #[must_use]
 pub fn create_bindings(
     method: &'static str,
@@ -195,22 +206,45 @@ pub fn create_bindings(
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let mut views = Vec::with_capacity(bindings.len());
         for new in bindings {
-            let role = facts::find_role(plan, &found, &catalog.compiled, &new.role, new.allow_internal)?;
-            let holder = find_holder(plan, found.number, &new.holder)?;
-            let number = match give_role(plan, found.number, &catalog.compiled, holder, role)? {
-                Given::New(number) => number,
-                Given::Held(number) if skip_held => number,
-                Given::Held(_) => {
-                    return Err(ServiceError::new(
-                        ErrorReason::AlreadyExists,
-                        format!("{} holds the role {} already", new.holder, new.role),
-                    ));
-                }
-            };
+            let number = create_binding(plan, &found, &catalog.compiled, &new, skip_held)?;
             views.extend(one_view(plan, &account, &found, &catalog.compiled, number)?);
         }
         Ok(views)
     })
+}
+
+fn create_binding(
+    plan: &mut Plan<'_>,
+    found: &FoundAccount,
+    catalog: &CompiledCatalog,
+    new: &NewBinding,
+    skip_held: bool,
+) -> Result<Number, ServiceError> {
+    let role = facts::find_role(plan, found, catalog, &new.role, new.allow_internal)?;
+    let holder = find_holder(plan, found.number, &new.holder)?;
+    let resource = match &new.resource {
+        Some(path) => Some(facts::find_resource(plan, found.number, catalog, path)?.0),
+        None => None,
+    };
+    if new.expires.is_some_and(|expires| expires <= plan.time) {
+        return Err(ServiceError::field(
+            &format!("{}.expire_time", new.place),
+            "a time that has passed was given; one that lies ahead is expected",
+        ));
+    }
+    let held = HeldRecord { role, resource, expires: new.expires };
+    match give_role(plan, found.number, catalog, holder, held)? {
+        Given::New(number) => Ok(number),
+        Given::Held(same) if skip_held && same.expires == new.expires => Ok(same.binding),
+        Given::Held(_) => {
+            let on = new.resource.as_ref().map(|path| format!(" on {path}")).unwrap_or_default();
+            let until = if skip_held { ", and until another time" } else { "" };
+            Err(ServiceError::new(
+                ErrorReason::AlreadyExists,
+                format!("{} holds the role {}{on} already{until}", new.holder, new.role),
+            ))
+        }
+    }
 }
 
 /// Takes roles away again: all of them, or none. Refused if the account or a binding does not exist, or, of a single
@@ -233,8 +267,9 @@ pub fn delete_bindings(
     })
 }
 
-/// Makes a holder hold these roles directly and no others; internal ones are left as they are. Gives the roles that it
-/// was given, and those that were taken away. Refused if account, holder or a role does not exist.
+/// Makes a holder hold these roles directly on the whole account, for good, and no others there; internal ones and those
+/// on resources are left as they are. Gives the roles that it was given, and those that were taken away. Refused if account,
+/// holder or a role does not exist.
 #[must_use]
 pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleName>) -> Write<ReplacedRoles> {
     Write::new("ReplaceRoleBindings", move |plan| {
@@ -246,19 +281,24 @@ pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleN
             wanted.insert(facts::find_role(plan, &found, catalog, &name, false)?, name);
         }
         let mut replaced = ReplacedRoles::default();
-        for facts::HeldBinding { binding: binding, role, .. } in
-            facts::bindings_of(plan, found.number, holder.number())?
-        {
+        let held = facts::bindings_of(plan, found.number, holder.number())?;
+        for HeldBinding { binding, role, expires, .. } in held.into_iter().filter(|held| held.resource.is_none()) {
             let Some((facts, _)) = facts::role_of_number(plan, found.number, catalog, role, &mut |_| {})? else {
                 continue;
             };
-            if wanted.remove(&role).is_none() && !facts::is_internal(catalog, &facts) {
+            if expires.is_none() && wanted.remove(&role).is_some() {
+                continue;
+            }
+            if !facts::is_internal(catalog, &facts) {
+                // One that is wanted for good is given anew.
                 remove_binding(plan, found.number, binding)?;
-                replaced.removed.insert(facts::role_name(&account, catalog, &facts));
+                if !wanted.contains_key(&role) {
+                    replaced.removed.insert(facts::role_name(&account, catalog, &facts));
+                }
             }
         }
         for (role, name) in wanted {
-            give_role(plan, found.number, catalog, holder, role)?;
+            give_role(plan, found.number, catalog, holder, for_good(role))?;
             replaced.added.insert(name);
         }
         Ok(replaced)
@@ -281,23 +321,34 @@ fn find_holder(view: &dyn View, account: Number, name: &HolderName) -> Result<Ho
 /// What came of giving a role.
 enum Given {
     New(Number),
-    Held(Number),
+    Held(HeldBinding),
 }
 
-/// Gives a role, unless it is held already.
+/// A role on the whole account, for good.
+fn for_good(role: Number) -> HeldRecord {
+    HeldRecord { role, resource: None, expires: None }
+}
+
+/// Gives a role, unless it is held on the same resource already. A binding that has expired makes room for the new one.
 fn give_role(
     plan: &mut Plan<'_>,
     account: Number,
     catalog: &CompiledCatalog,
     holder: Holder,
-    role: Number,
+    new: HeldRecord,
 ) -> Result<Given, ServiceError> {
-    let held = facts::bindings_of(plan, account, holder.number())?;
-    if let Some(same) = held.iter().find(|held| held.role == role) {
-        return Ok(Given::Held(same.binding));
+    let mut held = facts::bindings_of(plan, account, holder.number())?;
+    let same = held.iter().position(|held| held.role == new.role && held.resource == new.resource);
+    if let Some(same) = same {
+        let same = held.remove(same);
+        if same.is_live(plan.time) {
+            return Ok(Given::Held(same));
+        }
+        remove_binding(plan, account, same.binding)?;
     }
     check_role_limit(plan, account, catalog, &held)?;
-    insert_binding(plan, account, holder, role).map(Given::New)
+    let is_first = !held.iter().any(|held| held.role == new.role);
+    put_binding(plan, account, holder, new, is_first).map(Given::New)
 }
 
 /// Gives a new holder its roles; one that is named twice is given once. Internal ones are not found.
@@ -310,7 +361,7 @@ pub(super) fn give_roles(
 ) -> Result<(), ServiceError> {
     for name in roles {
         let role = facts::find_role(plan, found, catalog, name, false)?;
-        give_role(plan, found.number, catalog, holder, role)?;
+        give_role(plan, found.number, catalog, holder, for_good(role))?;
     }
     Ok(())
 }
@@ -325,7 +376,7 @@ pub(super) fn give_to(
 ) -> Result<(), ServiceError> {
     for name in holders {
         let holder = find_holder(plan, account, name)?;
-        give_role(plan, account, catalog, holder, role)?;
+        give_role(plan, account, catalog, holder, for_good(role))?;
     }
     Ok(())
 }
@@ -356,18 +407,18 @@ fn count_holder(
 
 /// Refuses one more role where there are as many as there can be. Cost: linear in what is held.
 fn check_role_limit(
-    view: &dyn View,
+    plan: &Plan<'_>,
     account: Number,
     catalog: &CompiledCatalog,
-    held: &[facts::HeldBinding],
+    held: &[HeldBinding],
 ) -> Result<(), ServiceError> {
     if held.len() < MAX_TEAMS_OR_ROLES_OF_A_USER {
         return Ok(());
     }
-    // Bindings of roles that are gone do not count.
+    // Those that have expired do not count, nor do those of roles that are gone.
     let mut live = 0;
-    for held in held {
-        live += usize::from(facts::role_of_number(view, account, catalog, held.role, &mut |_| {})?.is_some());
+    for held in held.iter().filter(|held| held.is_live(plan.time)) {
+        live += usize::from(facts::role_of_number(plan, account, catalog, held.role, &mut |_| {})?.is_some());
     }
     if live < MAX_TEAMS_OR_ROLES_OF_A_USER {
         return Ok(());
@@ -379,33 +430,88 @@ fn check_role_limit(
     .with("maximum", MAX_TEAMS_OR_ROLES_OF_A_USER.to_string()))
 }
 
-/// Puts a new binding into a plan.
+/// Puts a new binding into a plan. Cost: linear in what the holder holds.
 pub(super) fn insert_binding(
     plan: &mut Plan<'_>,
     account: Number,
     holder: Holder,
     role: Number,
+    resource: Option<Number>,
+    expires: Option<Timestamp>,
+) -> Result<Number, ServiceError> {
+    let is_first = !holds(plan, account, holder, role)?;
+    put_binding(plan, account, holder, HeldRecord { role, resource, expires }, is_first)
+}
+
+/// Puts a new binding into a plan, and counts the holder if it is its first one of the role.
+fn put_binding(
+    plan: &mut Plan<'_>,
+    account: Number,
+    holder: Holder,
+    new: HeldRecord,
+    is_first: bool,
 ) -> Result<Number, ServiceError> {
     let binding = plan.allocate();
-    let record = BindingRecord { holder, role, resource: None, expires: None, created: plan.time };
+    let HeldRecord { role, resource, expires } = new;
+    let record = BindingRecord { holder, role, resource, expires, created: plan.time };
+    let held = if new == for_good(role) { Record::Name(role) } else { Record::Held(new) };
     plan.put(Key::Binding { account, binding }, Record::Binding(record))?;
-    plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, Record::Name(role))?;
+    plan.put(Key::HolderBinding { account, holder: holder.number(), binding }, held)?;
     plan.put(Key::RoleBinding { account, role, holder, binding }, Record::Present)?;
-    count_holder(plan, account, role, holder, 1)?;
+    if let Some(resource) = resource {
+        plan.put(Key::ResourceBinding { account, resource, binding }, Record::Present)?;
+    }
+    if is_first {
+        count_holder(plan, account, role, holder, 1)?;
+    }
     Ok(binding)
 }
 
-/// Takes a binding out of a plan.
+/// Takes a binding out of a plan. Cost: linear in what the holder holds.
 pub(super) fn remove_binding(plan: &mut Plan<'_>, account: Number, binding: Number) -> Result<(), ServiceError> {
-    let key = Key::Binding { account, binding };
-    if let Some(record) = facts::get_binding(plan, &key)? {
-        let (holder, role) = (record.value.holder, record.value.role);
-        plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
-        plan.remove(Key::RoleBinding { account, role, holder, binding })?;
-        plan.remove(key)?;
+    if let Some(record) = facts::get_binding(plan, &Key::Binding { account, binding })? {
+        let BindingRecord { holder, role, resource, .. } = record.value;
+        take_binding(plan, account, binding, holder, role, resource)?;
+        if !holds(plan, account, holder, role)? {
+            count_holder(plan, account, role, holder, -1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes all bindings of a holder out of a plan. Cost: linear in them.
+pub(super) fn remove_bindings_of(plan: &mut Plan<'_>, account: Number, holder: Holder) -> Result<(), ServiceError> {
+    let mut roles = BTreeSet::new();
+    for HeldBinding { binding, role, resource, .. } in facts::bindings_of(plan, account, holder.number())? {
+        take_binding(plan, account, binding, holder, role, resource)?;
+        roles.insert(role);
+    }
+    for role in roles {
         count_holder(plan, account, role, holder, -1)?;
     }
     Ok(())
+}
+
+/// Takes a binding out of a plan, without counting its holder.
+fn take_binding(
+    plan: &mut Plan<'_>,
+    account: Number,
+    binding: Number,
+    holder: Holder,
+    role: Number,
+    resource: Option<Number>,
+) -> Result<(), ServiceError> {
+    plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
+    plan.remove(Key::RoleBinding { account, role, holder, binding })?;
+    if let Some(resource) = resource {
+        plan.remove(Key::ResourceBinding { account, resource, binding })?;
+    }
+    plan.remove(Key::Binding { account, binding })
+}
+
+/// Whether a holder has a binding of a role, on whatever and for however long.
+fn holds(view: &dyn View, account: Number, holder: Holder, role: Number) -> Result<bool, ServiceError> {
+    Ok(facts::bindings_of(view, account, holder.number())?.iter().any(|held| held.role == role))
 }
 
 /// One binding as it is shown, of an internal role too; none if it is not there, or its holder or its role is gone.
@@ -422,7 +528,7 @@ fn one_view(
     }
 }
 
-/// A binding as it is shown; none if its holder or its role is gone, or may not be seen.
+/// A binding as it is shown; none if its holder, its role or its resource is gone, or may not be seen.
 fn binding_view(
     view: &dyn View,
     account_id: &AccountId,
@@ -432,15 +538,56 @@ fn binding_view(
     record: &Stamped<BindingRecord>,
     show_internal: bool,
 ) -> Result<Option<BindingView>, ServiceError> {
-    let etag = Etag { number, revision: record.revision };
-    let record = &record.value;
-    let Some(holder) = facts::holder_name(view, account, record.holder)? else { return Ok(None) };
-    let Some((role, _)) = facts::role_of_number(view, account, catalog, record.role, &mut |_| {})? else {
+    let Some(holder) = facts::holder_name(view, account, record.value.holder)? else { return Ok(None) };
+    let Some((role, _)) = facts::role_of_number(view, account, catalog, record.value.role, &mut |_| {})? else {
         return Ok(None);
     };
     if facts::is_internal(catalog, &role) && !show_internal {
         return Ok(None);
     }
     let role = facts::role_name(account_id, catalog, &role);
-    Ok(Some(BindingView { number, holder, role, created: record.created, etag }))
+    named_view(view, account, catalog, number, record, holder, role)
+}
+
+/// A binding as it is shown, of a holder and a role whose names are known; none if its resource is gone.
+fn named_view(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    number: Number,
+    record: &Stamped<BindingRecord>,
+    holder: HolderName,
+    role: RoleName,
+) -> Result<Option<BindingView>, ServiceError> {
+    let etag = Etag { number, revision: record.revision };
+    let BindingRecord { resource, expires, created, .. } = record.value;
+    let resource = match resource {
+        None => None,
+        Some(resource) => {
+            let found = facts::get_resource(view, &Key::Resource { account, resource })?.map(|found| found.value);
+            // A resource of a type that the catalog has no more is void.
+            let found = found.filter(|found| catalog.resource_type_of_number(found.resource_type).is_some());
+            let Some(found) = found else { return Ok(None) };
+            Some(found.path)
+        }
+    };
+    Ok(Some(BindingView { number, holder, role, resource, expires, created, etag }))
+}
+
+/// Bindings of one holder and one role as they are shown, less those whose resource is gone. Cost: linear in them.
+pub(super) fn views_of(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    bindings: &[Number],
+    holder: &HolderName,
+    role: &RoleName,
+) -> Result<Vec<BindingView>, ServiceError> {
+    let mut views = Vec::with_capacity(bindings.len());
+    for number in bindings {
+        if let Some(record) = facts::get_binding(view, &Key::Binding { account, binding: *number })? {
+            views.extend(named_view(view, account, catalog, *number, &record, holder.clone(), role.clone())?);
+        }
+    }
+    Ok(views)
 }

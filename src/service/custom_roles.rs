@@ -7,17 +7,20 @@ use super::{
     accounts::account_and_catalog,
     bindings::{HolderName, give_to},
     error::{ErrorReason, ServiceError},
-    facts::{self, FoundAccount, RoleName},
+    facts::{self, FoundAccount, PolicyName, RoleName},
+    hierarchy::{self, Child, check_parents, put_role},
     manners::Etag,
     plan::Plan,
+    role_parts::{Contents, Part, facet_numbers, offers_part, parent_numbers, policy_numbers},
     roles::{RoleView, custom_role_view, offers_custom_roles},
+    uses::{Use, refuse_if_used, uses_of_role},
     writer::Write,
 };
 use crate::{
     engine::CompiledCatalog,
     model::{
         AccountId, ApiScopeId, Key, Kind, Number, PermissionId, PermissionIndex, Record, RoleHoldersRecord, RoleId,
-        RoleRecord, SectionId,
+        RoleRecord, SectionId, Stamped,
     },
     store::View as _,
 };
@@ -45,10 +48,16 @@ pub struct NewRole {
     pub display_name: String,
     /// For people.
     pub description: String,
-    /// What it contains.
+    /// The permissions that it lists.
     pub contains: PermissionChoice,
     /// The API scopes that it does not provide.
     pub left_out_api_scopes: Vec<ApiScopeId>,
+    /// The policies that it contains.
+    pub policies: Vec<PolicyName>,
+    /// The roles all of whose contents it has too.
+    pub parents: Vec<RoleName>,
+    /// The facets that it covers whole, by name.
+    pub covered_facets: Vec<String>,
     /// Who is to hold it.
     pub holders: Vec<HolderName>,
 }
@@ -60,10 +69,16 @@ pub struct RoleUpdate {
     pub display_name: Option<String>,
     /// For people.
     pub description: Option<String>,
-    /// What it contains, all of it.
+    /// The permissions that it lists, all of them.
     pub permissions: Option<Vec<PermissionId>>,
     /// The API scopes that it does not provide, all of them.
     pub left_out_api_scopes: Option<Vec<ApiScopeId>>,
+    /// The policies that it contains, all of them.
+    pub policies: Option<Vec<PolicyName>>,
+    /// The roles all of whose contents it has too, all of them.
+    pub parents: Option<Vec<RoleName>>,
+    /// The facets that it covers whole, by name, all of them.
+    pub covered_facets: Option<Vec<String>>,
 }
 
 /// A role to be copied.
@@ -79,6 +94,24 @@ pub struct RoleCopy {
     pub description: Option<String>,
 }
 
+/// A role that was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedRole {
+    /// The copy.
+    pub role: RoleView,
+    /// The parts that were left behind, because the catalog does not offer them to custom roles.
+    pub omitted_parts: Vec<&'static str>,
+}
+
+/// What went with a role that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedRole {
+    /// Who held it directly, in numbers.
+    pub holders: RoleHoldersRecord,
+    /// What used it, where that was forced.
+    pub removed: Vec<Use>,
+}
+
 /// What came of adding permissions to a role, or of taking some out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedRole {
@@ -88,14 +121,17 @@ pub struct ChangedRole {
     pub changed: Vec<PermissionId>,
 }
 
-/// Creates a custom role. Refused if the account, a permission, a section, a role or a holder does not exist, the id is
-/// taken, the catalog offers no custom roles, or the account has as many as it can have.
+/// Creates a custom role. Refused if the account or anything that it names does not exist, the id is taken, the catalog
+/// does not offer custom roles with such parts, its parents would be too deep, or the account has as many roles as it can.
 #[must_use]
 pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
     Write::new("CreateRole", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
         check_new(plan, &found, catalog, &new.id)?;
+        if new.contains != PermissionChoice::default() {
+            offers_part(catalog, Part::Permissions)?;
+        }
         let chosen = chosen(plan, &found, catalog, &new.contains)?;
         let record = RoleRecord {
             id: new.id.clone(),
@@ -103,21 +139,22 @@ pub fn create_role(account: AccountId, new: NewRole) -> Write<RoleView> {
             description: new.description,
             permissions: within_limit(chosen.into_iter().collect())?,
             left_out_api_scopes: left_out(catalog, new.left_out_api_scopes, &[])?,
-            policies: Vec::new(),
-            parents: Vec::new(),
-            covers: Vec::new(),
+            policies: policy_numbers(plan, &found, catalog, &new.policies)?,
+            parents: parent_numbers(plan, &found, catalog, &new.parents)?,
+            covers: facet_numbers(catalog, &new.covered_facets)?,
             created: plan.time,
             updated: plan.time,
         };
-        let role = create(plan, &found, record)?;
+        let role = create(plan, &found, catalog, record)?;
         give_to(plan, found.number, catalog, role, &new.holders)?;
         shown(plan, &account, &found, catalog, &new.id)
     })
 }
 
-/// Copies a role into a new custom one. Refused as [`create_role`].
+/// Copies a role into a new custom one, as far as the catalog offers its parts to custom roles. Refused as
+/// [`create_role`].
 #[must_use]
-pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<RoleView> {
+pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<CopiedRole> {
     Write::new("DuplicateRole", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
@@ -126,34 +163,47 @@ pub fn duplicate_role(account: AccountId, copy: RoleCopy) -> Write<RoleView> {
         let (RoleName::Catalog(_, id) | RoleName::Account(_, id)) = &copy.source;
         let facts = facts::role_of_number(plan, found.number, catalog, source, &mut |_| {})?;
         let (facts, _) = facts.ok_or_else(|| facts::role_missing(id))?;
-        let (display_name, description, left_out_api_scopes) = match facts::catalog_role(catalog, &facts) {
-            Some(role) => (role.display_name.clone(), role.description.clone(), Vec::new()),
+        let (display_name, description, left_out_api_scopes, mut contents) = match facts::catalog_role(catalog, &facts)
+        {
+            Some(role) => {
+                let contents = Contents::of_catalog_role(catalog, role);
+                (role.display_name.clone(), role.description.clone(), Vec::new(), contents)
+            }
             None => {
-                let (_, record) = facts::find_custom_role(plan, found.number, id)?;
-                (record.value.display_name, record.value.description, record.value.left_out_api_scopes)
+                let (_, Stamped { value: record, .. }) = facts::find_custom_role(plan, found.number, id)?;
+                let contents = Contents::of_custom_role(plan, &account, found.number, catalog, &record)?;
+                (record.display_name, record.description, record.left_out_api_scopes, contents)
             }
         };
-        let numbers: BTreeSet<Number> =
+        let mut numbers: BTreeSet<Number> =
             facts.permissions.iter().filter_map(|index| catalog.number_of_permission(index)).collect();
+        let mut omitted = Vec::new();
+        if !numbers.is_empty() && offers_part(catalog, Part::Permissions).is_err() {
+            numbers.clear();
+            omitted.push(Part::Permissions);
+        }
+        omitted.extend(contents.keep_offered(catalog));
         let record = RoleRecord {
             id: copy.id.clone(),
             display_name: copy.display_name.unwrap_or_else(|| copy_of(&display_name)),
             description: copy.description.unwrap_or(description),
             permissions: within_limit(numbers.into_iter().collect())?,
             left_out_api_scopes,
-            policies: Vec::new(),
-            parents: Vec::new(),
-            covers: Vec::new(),
+            policies: contents.policy_numbers()?,
+            parents: contents.parent_numbers()?,
+            covers: contents.facet_numbers(catalog),
             created: plan.time,
             updated: plan.time,
         };
-        create(plan, &found, record)?;
-        shown(plan, &account, &found, catalog, &copy.id)
+        create(plan, &found, catalog, record)?;
+        let role = shown(plan, &account, &found, catalog, &copy.id)?;
+        Ok(CopiedRole { role, omitted_parts: omitted.into_iter().map(Part::name).collect() })
     })
 }
 
-/// Changes a custom role. Refused if the account, the role, a permission or an API scope does not exist, or the role is
-/// another version than expected.
+/// Changes a custom role. Refused if the account, the role or anything that is named does not exist, the catalog does not
+/// offer custom roles with such parts, parents would make a cycle or be too deep, or the role is another version than
+/// expected.
 #[must_use]
 pub fn update_role(account: AccountId, id: RoleId, update: RoleUpdate, expected: Option<Etag>) -> Write<RoleView> {
     Write::new("UpdateRole", move |plan| {
@@ -161,21 +211,38 @@ pub fn update_role(account: AccountId, id: RoleId, update: RoleUpdate, expected:
         let catalog = &catalog.compiled;
         let (role, before) = facts::find_custom_role(plan, found.number, &id)?;
         Etag { number: role, revision: before.revision }.expect(expected)?;
-        let mut record = before.value.clone();
+        let before = before.value;
+        let mut record = before.clone();
         record.display_name = update.display_name.unwrap_or(record.display_name);
         record.description = update.description.unwrap_or(record.description);
         if let Some(permissions) = update.permissions {
-            offers_custom_roles(catalog)?;
+            if !permissions.is_empty() {
+                offers_part(catalog, Part::Permissions)?;
+            }
             let choice = PermissionChoice { permissions, ..PermissionChoice::default() };
             record.permissions = within_limit(chosen(plan, &found, catalog, &choice)?.into_iter().collect())?;
         }
         if let Some(scopes) = update.left_out_api_scopes {
-            record.left_out_api_scopes = left_out(catalog, scopes, &before.value.left_out_api_scopes)?;
+            record.left_out_api_scopes = left_out(catalog, scopes, &before.left_out_api_scopes)?;
         }
-        if record != before.value {
+        if let Some(policies) = update.policies {
+            record.policies = policy_numbers(plan, &found, catalog, &policies)?;
+        }
+        if let Some(parents) = update.parents {
+            record.parents = parent_numbers(plan, &found, catalog, &parents)?;
+            let child = Child { account_id: &account, account: found.number, catalog, role: Some(role) };
+            check_parents(plan, &child, &before.parents, &record.parents)?;
+        }
+        if let Some(facets) = update.covered_facets {
+            if !facets.is_empty() {
+                offers_custom_roles(catalog)?;
+            }
+            record.covers = facet_numbers(catalog, &facets)?;
+        }
+        if record != before {
             record.updated = plan.time;
         }
-        plan.put(Key::Role { account: found.number, role }, Record::Role(record))?;
+        put_role(plan, found.number, role, Some(&before), record)?;
         shown(plan, &account, &found, catalog, &id)
     })
 }
@@ -215,7 +282,7 @@ fn change_permissions(
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
         if add {
-            offers_custom_roles(catalog)?;
+            offers_part(catalog, Part::Permissions)?;
         }
         let (role, before) = facts::find_custom_role(plan, found.number, &id)?;
         Etag { number: role, revision: before.revision }.expect(expected)?;
@@ -238,18 +305,24 @@ fn change_permissions(
     })
 }
 
-/// Deletes a custom role. Gives who held it directly, in numbers. Cost: constant, however many hold it; its bindings are
-/// void at once and swept later. Refused if the account or the role does not exist, or is another version than expected.
+/// Deletes a custom role. Gives who held it directly, in numbers, and what used it. Cost: linear in the roles that have it
+/// as a parent, which lose it, however many hold it; its bindings are void at once and swept later. Refused if the account
+/// or the role does not exist, it is another version than expected, or, unless forced, while it is used.
 #[must_use]
-pub fn delete_role(account: AccountId, id: RoleId, expected: Option<Etag>) -> Write<RoleHoldersRecord> {
+pub fn delete_role(account: AccountId, id: RoleId, force: bool, expected: Option<Etag>) -> Write<DeletedRole> {
     Write::new("DeleteRole", move |plan| {
-        let account = facts::find_account(plan, &account)?.number;
-        let (role, record) = facts::find_custom_role(plan, account, &id)?;
+        let number = facts::find_account(plan, &account)?.number;
+        let (role, record) = facts::find_custom_role(plan, number, &id)?;
         Etag { number: role, revision: record.revision }.expect(expected)?;
-        let holders = facts::get_role_holders(plan, &Key::RoleHolders { account, role })?;
-        remove_role(plan, account, role, id)?;
-        plan.count(account, 0, -1)?;
-        Ok(holders.map(|holders| holders.value).unwrap_or_default())
+        let removed = uses_of_role(plan, &account, number, role)?;
+        if !force {
+            refuse_if_used(removed.clone())?;
+        }
+        let holders = facts::get_role_holders(plan, &Key::RoleHolders { account: number, role })?;
+        let holders = holders.map(|holders| holders.value).unwrap_or_default();
+        remove_role(plan, number, role, id)?;
+        plan.count(number, 0, -1)?;
+        Ok(DeletedRole { holders, removed })
     })
 }
 
@@ -270,7 +343,14 @@ fn check_new(
     ))
 }
 
-fn create(plan: &mut Plan<'_>, found: &FoundAccount, record: RoleRecord) -> Result<Number, ServiceError> {
+fn create(
+    plan: &mut Plan<'_>,
+    found: &FoundAccount,
+    catalog: &CompiledCatalog,
+    record: RoleRecord,
+) -> Result<Number, ServiceError> {
+    let child = Child { account_id: &found.record.id, account: found.number, catalog, role: None };
+    check_parents(plan, &child, &[], &record.parents)?;
     let role = insert_role(plan, found.number, record)?;
     plan.count(found.number, 0, 1)?;
     Ok(role)
@@ -284,19 +364,20 @@ fn shown(
     id: &RoleId,
 ) -> Result<RoleView, ServiceError> {
     let (role, record) = facts::find_custom_role(plan, found.number, id)?;
-    Ok(custom_role_view(account, catalog, role, record))
+    custom_role_view(plan, account, found.number, catalog, role, record)
 }
 
 /// Puts a new custom role into a plan, without counting it.
 pub(super) fn insert_role(plan: &mut Plan<'_>, account: Number, record: RoleRecord) -> Result<Number, ServiceError> {
     let role = plan.allocate();
     plan.put(Key::RoleName { account, id: record.id.clone() }, Record::Name(role))?;
-    plan.put(Key::Role { account, role }, Record::Role(record))?;
+    put_role(plan, account, role, None, record)?;
     Ok(role)
 }
 
-/// Takes a custom role out of a plan, without counting it.
+/// Takes a custom role out of a plan, without counting it. Custom roles that have it as a parent lose it.
 pub(super) fn remove_role(plan: &mut Plan<'_>, account: Number, role: Number, id: RoleId) -> Result<(), ServiceError> {
+    hierarchy::leave(plan, account, role)?;
     plan.remove(Key::RoleHolders { account, role })?;
     plan.remove(Key::Role { account, role })?;
     plan.remove(Key::RoleName { account, id })?;

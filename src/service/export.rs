@@ -1,18 +1,24 @@
 //! An account as a file, piece by piece, at one revision.
 
 use super::{
+    access_lists,
     accounts::{account_and_catalog_at, account_view},
+    apply_account::{grants_of, policy_name, role_name},
     core::{ReadAt, Service},
     error::ServiceError,
-    facts, roles, users,
+    exceptions, facts, roles, users,
 };
 use crate::{
-    engine::{CompiledCatalog, RoleOrigin},
+    engine::CompiledCatalog,
     files::{
-        AccountDefinition, AccountWriter, Located, RoleDefinition, RoleGrant, RoleName, ServiceAccountDefinition,
-        TeamDefinition, UserDefinition,
+        AccessDefinition, AccountDefinition, AccountWriter, ExceptionDefinition, FacetName, Located, PolicyDefinition,
+        ResourceDefinition, RoleDefinition, RoleGrant, ServiceAccountDefinition, StatementDefinition, TeamDefinition,
+        UserDefinition,
     },
-    model::{AccountId, Key, KeyRange, Number, Record, Revision, RoleId, ServiceAccountId, TeamId, UserId},
+    model::{
+        AccountId, Facet, Key, KeyRange, Number, PolicyId, Record, ResourcePath, Revision, RoleId, RoleRecord,
+        ServiceAccountId, TeamId, UserId,
+    },
     store::View,
 };
 
@@ -30,6 +36,8 @@ pub struct AccountExport {
 
 enum Next {
     Header,
+    Resources(Option<ResourcePath>),
+    Policies(Option<PolicyId>),
     Roles(Option<RoleId>),
     Teams(Option<TeamId>),
     Users(Option<UserId>),
@@ -109,7 +117,45 @@ fn step(
                 users: Vec::new(),
                 service_accounts: Vec::new(),
             });
-            Next::Roles(None)
+            Next::Resources(None)
+        }
+        Next::Resources(after) => {
+            let after = after.map(|path| Key::ResourceName { account, path });
+            let names = view.scan(KeyRange::ResourceNames(account), after.as_ref(), STEP)?;
+            let last = names.last().and_then(|(key, _)| match key {
+                Key::ResourceName { path, .. } => Some(path.clone()),
+                _ => None,
+            });
+            for (_, name) in names {
+                let Record::Name(resource) = name.value else { continue };
+                let Some(record) = facts::get_resource(view, &Key::Resource { account, resource })? else { continue };
+                let record = record.value;
+                if catalog.resource_type_of_number(record.resource_type).is_some() {
+                    let (path, display_name) = (record.path.into(), record.display_name);
+                    piece += &writer.resource(&ResourceDefinition { path, display_name });
+                }
+            }
+            last.map_or(Next::Policies(None), |last| Next::Resources(Some(last)))
+        }
+        Next::Policies(after) => {
+            let after = after.map(|id| Key::PolicyName { account, id });
+            let names = view.scan(KeyRange::PolicyNames(account), after.as_ref(), STEP)?;
+            let last = names.last().and_then(|(key, _)| match key {
+                Key::PolicyName { id, .. } => Some(id.clone()),
+                _ => None,
+            });
+            for (_, name) in names {
+                let Record::Name(policy) = name.value else { continue };
+                let Some(record) = facts::get_policy(view, &Key::Policy { account, policy })? else { continue };
+                let record = record.value;
+                piece += &writer.policy(&PolicyDefinition {
+                    id: record.id.into(),
+                    display_name: record.display_name,
+                    description: record.description,
+                    statements: record.statements.into_iter().map(StatementDefinition::from).collect(),
+                });
+            }
+            last.map_or(Next::Roles(None), |last| Next::Policies(Some(last)))
         }
         Next::Roles(after) => {
             let after = after.map(|id| Key::RoleName { account, id });
@@ -121,18 +167,7 @@ fn step(
             for (_, name) in names {
                 let Record::Name(role) = name.value else { continue };
                 let Some(record) = facts::get_role(view, &Key::Role { account, role })? else { continue };
-                let permissions = roles::listed_permissions(catalog, &record.value);
-                let left_out = roles::listed_left_out(catalog, &record.value);
-                piece += &writer.role(&RoleDefinition {
-                    id: record.value.id.into(),
-                    display_name: record.value.display_name,
-                    description: record.value.description,
-                    permissions: permissions.into_iter().map(Located::from).collect(),
-                    policies: Vec::new(),
-                    parents: Vec::new(),
-                    covers: Vec::new(),
-                    left_out_api_scopes: left_out.into_iter().map(Located::from).collect(),
-                });
+                piece += &writer.role(&role_definition(view, account, catalog, record.value)?);
             }
             last.map_or(Next::Teams(None), |last| Next::Roles(Some(last)))
         }
@@ -150,8 +185,8 @@ fn step(
                     id: record.value.id.into(),
                     display_name: record.value.display_name,
                     description: record.value.description,
-                    roles: role_names(view, account, catalog, team)?,
-                    access: Vec::new(),
+                    roles: grants(view, account, catalog, team)?,
+                    access: access(view, account, catalog, team)?,
                 });
             }
             last.map_or(Next::Users(None), |last| Next::Teams(Some(last)))
@@ -177,9 +212,9 @@ fn step(
                     email: profile.email,
                     state: record.value.state,
                     teams: teams.into_iter().map(Located::from).collect(),
-                    roles: role_names(view, account, catalog, user)?,
-                    access: Vec::new(),
-                    exceptions: Vec::new(),
+                    roles: grants(view, account, catalog, user)?,
+                    access: access(view, account, catalog, user)?,
+                    exceptions: exceptions(view, account, catalog, user)?,
                 });
             }
             last.map_or(Next::ServiceAccounts(None), |last| Next::Users(Some(last)))
@@ -200,7 +235,7 @@ fn step(
                     display_name: record.value.display_name,
                     description: record.value.description,
                     state: record.value.state,
-                    roles: role_names(view, account, catalog, service_account)?,
+                    roles: grants(view, account, catalog, service_account)?,
                 });
             }
             last.map_or(Next::Nothing, |last| Next::ServiceAccounts(Some(last)))
@@ -210,22 +245,90 @@ fn step(
     Ok((piece, next, writer))
 }
 
-/// The roles that a holder has bindings of and that exist.
-fn role_names(
+/// A custom role, without what is gone or internal.
+fn role_definition(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    record: RoleRecord,
+) -> Result<RoleDefinition, ServiceError> {
+    let permissions = roles::listed_permissions(catalog, &record);
+    let left_out = roles::listed_left_out(catalog, &record);
+    let (mut policies, mut parents) = (Vec::new(), Vec::new());
+    for policy in &record.policies {
+        policies.extend(policy_name(view, account, catalog, *policy)?.map(Located::from));
+    }
+    for parent in &record.parents {
+        parents.extend(role_name(view, account, catalog, *parent)?.map(Located::from));
+    }
+    let covers = record.covers.iter().filter_map(|facet| facet_name(catalog, catalog.facet_of_number(*facet)?));
+    Ok(RoleDefinition {
+        permissions: permissions.into_iter().map(Located::from).collect(),
+        policies,
+        parents,
+        covers: covers.map(Located::from).collect(),
+        left_out_api_scopes: left_out.into_iter().map(Located::from).collect(),
+        id: record.id.into(),
+        display_name: record.display_name,
+        description: record.description,
+    })
+}
+
+fn facet_name(catalog: &CompiledCatalog, facet: Facet) -> Option<FacetName> {
+    match facet {
+        Facet::Feature => Some(FacetName::Feature),
+        Facet::Type(index) => {
+            let of = catalog.catalog().definition.resource_types.get(index.position())?;
+            Some(FacetName::Type(of.id.clone()))
+        }
+    }
+}
+
+/// The roles that a holder has on what exists, expired ones too.
+fn grants(
     view: &dyn View,
     account: Number,
     catalog: &CompiledCatalog,
     holder: Number,
 ) -> Result<Vec<RoleGrant>, ServiceError> {
-    let mut names = Vec::new();
-    for facts::HeldBinding { binding: _, role, .. } in facts::bindings_of(view, account, holder)? {
-        if let Some((role, _)) = facts::role_of_number(view, account, catalog, role, &mut |_| {})? {
-            names.push(match role.origin {
-                RoleOrigin::Catalog { .. } => RoleName::Managed(role.id.clone()),
-                RoleOrigin::Account => RoleName::Custom(role.id.clone()),
-            });
-        }
-    }
-    names.sort();
-    Ok(names.into_iter().map(RoleGrant::from).collect())
+    let grants = grants_of(view, account, catalog, holder)?;
+    let grants = grants.into_keys().map(|held| RoleGrant {
+        role: held.role.into(),
+        resource: held.resource.map(Located::from),
+        expires: held.expires,
+    });
+    Ok(grants.collect())
+}
+
+fn access(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    holder: Number,
+) -> Result<Vec<AccessDefinition>, ServiceError> {
+    let lists = access_lists::access_lists_of(view, account, catalog, holder)?;
+    let lists = lists.into_iter().filter_map(|list| {
+        Some(AccessDefinition {
+            facet: facet_name(catalog, catalog.facet(&list.facet)?)?.into(),
+            all: list.all,
+            values: list.values.into_iter().map(Located::from).collect(),
+        })
+    });
+    Ok(lists.collect())
+}
+
+/// The exceptions of a user, expired ones too.
+fn exceptions(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    user: Number,
+) -> Result<Vec<ExceptionDefinition>, ServiceError> {
+    let exceptions = exceptions::exceptions_of(view, account, catalog, user)?;
+    let exceptions = exceptions.into_iter().map(|exception| ExceptionDefinition {
+        permission: exception.permission.into(),
+        reason: exception.record.reason,
+        expires: exception.record.expires,
+    });
+    Ok(exceptions.collect())
 }

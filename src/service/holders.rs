@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{
     accounts::{account_and_catalog_at, existing_catalog},
+    bindings::{BindingView, HolderName, views_of},
     core::{Page, ReadAt, Service},
     error::ServiceError,
-    facts::{self, FoundAccount, RoleName},
+    facts::{self, RoleName},
 };
 use crate::{
     engine::CompiledCatalog,
@@ -37,8 +38,8 @@ pub struct RoleHolderCounts {
 pub struct RoleHolderView {
     /// Who it is.
     pub who: RoleHolderName,
-    /// The binding by which it holds the role directly.
-    pub binding: Option<Number>,
+    /// The bindings by which it holds the role itself, in the order of their creation.
+    pub bindings: Vec<BindingView>,
     /// The teams through which it holds it, ordered by id.
     pub teams: Vec<TeamId>,
 }
@@ -104,8 +105,9 @@ impl Service {
         let ((items, next), revision) = self
             .read(at, move |core, view| {
                 let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
-                let role = facts::find_role(&view, &found, &catalog.compiled, &role, show_internal)?;
-                holders(&view, &found, role, size, after.as_deref())
+                let number = facts::find_role(&view, &found, &catalog.compiled, &role, show_internal)?;
+                let held = HeldRole { account: found.number, catalog: &catalog.compiled, number, name: role };
+                holders(&view, &held, size, after.as_deref())
             })
             .await?;
         Ok(Page { items, next, revision })
@@ -183,7 +185,7 @@ pub(super) fn holder_counts(view: &dyn View, account: Number, role: Number) -> R
         return Ok(counts);
     }
     let mut inherited = HashSet::new();
-    for (team, _) in bindings_of_kind(view, account, role, HolderKind::Team)? {
+    for team in teams_with(view, account, role)? {
         for (key, _) in facts::scan_all(view, KeyRange::Members { account, team })? {
             if let Key::Member { user, .. } = key {
                 inherited.insert(user);
@@ -192,22 +194,20 @@ pub(super) fn holder_counts(view: &dyn View, account: Number, role: Number) -> R
     }
     counts.inherited_users = inherited.len() as u64;
     for user in inherited {
-        if direct.users == 0 || direct_binding(view, account, role, user)?.is_none() {
+        if direct.users == 0 || !holds_directly(view, account, role, user)? {
             counts.users += 1;
         }
     }
     Ok(counts)
 }
 
-/// The holders of one kind and their bindings, in the order of their numbers.
-fn bindings_of_kind(
-    view: &dyn View,
-    account: Number,
-    role: Number,
-    kind: HolderKind,
-) -> Result<Vec<(Number, Number)>, ServiceError> {
-    let range = KeyRange::RoleBindingsOf { account, role, kind };
-    Ok(facts::scan_all(view, range)?.into_iter().filter_map(|(key, _)| held_by(&key)).collect())
+/// The teams that hold a role, each once, in the order of their numbers.
+fn teams_with(view: &dyn View, account: Number, role: Number) -> Result<Vec<Number>, ServiceError> {
+    let range = KeyRange::RoleBindingsOf { account, role, kind: HolderKind::Team };
+    let found = facts::scan_all(view, range)?;
+    let mut teams: Vec<Number> = found.iter().filter_map(|(key, _)| held_by(key)).map(|(team, _)| team).collect();
+    teams.dedup();
+    Ok(teams)
 }
 
 fn held_by(key: &Key) -> Option<(Number, Number)> {
@@ -217,57 +217,57 @@ fn held_by(key: &Key) -> Option<(Number, Number)> {
     }
 }
 
-/// The binding by which a user holds a role directly.
-fn direct_binding(
-    view: &dyn View,
-    account: Number,
-    role: Number,
-    user: Number,
-) -> Result<Option<Number>, ServiceError> {
+/// Whether a user holds a role itself.
+fn holds_directly(view: &dyn View, account: Number, role: Number, user: Number) -> Result<bool, ServiceError> {
     let range = KeyRange::RoleBindingsOf { account, role, kind: HolderKind::User };
     let before = Key::RoleBinding { account, role, holder: HolderKind::User.of(user), binding: Number(0) };
     let first = view.scan(range, Some(&before), 1)?;
-    let first = first.first().and_then(|(key, _)| held_by(key));
-    Ok(first.filter(|(holder, _)| *holder == user).map(|(_, binding)| binding))
+    Ok(first.first().and_then(|(key, _)| held_by(key)).is_some_and(|(holder, _)| holder == user))
+}
+
+/// A role whose holders are listed.
+struct HeldRole<'a> {
+    account: Number,
+    catalog: &'a CompiledCatalog,
+    number: Number,
+    name: RoleName,
 }
 
 /// A page of the holders of a role. The cursor says whether it ended among the users, and with which number.
 fn holders(
     view: &dyn View,
-    found: &FoundAccount,
-    role: Number,
+    role: &HeldRole<'_>,
     size: usize,
     after: Option<&str>,
 ) -> Result<(Vec<RoleHolderView>, Option<String>), ServiceError> {
-    let account = found.number;
+    let HeldRole { account, catalog, number, ref name } = *role;
     let after = after.and_then(|cursor| cursor.split_once('/'));
     let after = after.and_then(|(kind, number)| Some((kind == "users", Number(number.parse().ok()?))));
     let mut items: Vec<(String, RoleHolderView)> = Vec::new();
     if after.is_none_or(|(is_user, _)| is_user) {
         let after = after.map_or(Number(0), |(_, number)| number);
-        for (user, (binding, mut teams)) in users(view, account, role, after, size + 1)? {
+        for (user, (bindings, mut teams)) in users(view, account, number, after, size + 1)? {
             let Some(record) = facts::get_user(view, &Key::User { account, user })? else { continue };
             let profile = super::users::profile(view, account, user)?;
             let last_sign_in = facts::get_time(view, &Key::SignIn { account, user })?.map(|time| time.value);
             teams.sort();
+            let holder = HolderName::User(record.value.id.clone());
+            let bindings = views_of(view, account, catalog, &bindings, &holder, name)?;
             let who = RoleHolderName::User(record.value.id, profile, last_sign_in);
-            items.push((format!("users/{}", user.0), RoleHolderView { who, binding, teams }));
+            items.push((format!("users/{}", user.0), RoleHolderView { who, bindings, teams }));
         }
     }
     if items.len() <= size {
-        let range = KeyRange::RoleBindingsOf { account, role, kind: HolderKind::ServiceAccount };
-        let last = after.filter(|(is_user, _)| !is_user).map(|(_, number)| Key::RoleBinding {
-            account,
-            role,
-            holder: HolderKind::ServiceAccount.of(number),
-            binding: Number(u64::MAX),
-        });
-        for (key, _) in view.scan(range, last.as_ref(), size + 1 - items.len())? {
-            let Some((service_account, binding)) = held_by(&key) else { continue };
+        let after = after.filter(|(is_user, _)| !is_user).map_or(Number(0), |(_, number)| number);
+        let limit = size + 1 - items.len();
+        let found = direct_holders(view, account, number, HolderKind::ServiceAccount, after, limit)?;
+        for (service_account, bindings) in found {
             let found = facts::get_service_account(view, &Key::ServiceAccount { account, service_account })?;
             let Some(record) = found else { continue };
+            let holder = HolderName::ServiceAccount(record.value.id.clone());
+            let bindings = views_of(view, account, catalog, &bindings, &holder, name)?;
             let who = RoleHolderName::ServiceAccount(record.value.id, record.value.display_name);
-            let holder = RoleHolderView { who, binding: Some(binding), teams: Vec::new() };
+            let holder = RoleHolderView { who, bindings, teams: Vec::new() };
             items.push((format!("serviceAccounts/{}", service_account.0), holder));
         }
     }
@@ -277,7 +277,38 @@ fn holders(
     Ok((items.into_iter().map(|(_, holder)| holder).collect(), next))
 }
 
-type HeldBy = (Option<Number>, Vec<TeamId>);
+/// At most so many of the holders of one kind after one, each with all of its bindings of a role, in the order of their
+/// numbers. Cost: one scan where each has one binding.
+fn direct_holders(
+    view: &dyn View,
+    account: Number,
+    role: Number,
+    kind: HolderKind,
+    after: Number,
+    limit: usize,
+) -> Result<BTreeMap<Number, Vec<Number>>, ServiceError> {
+    let range = KeyRange::RoleBindingsOf { account, role, kind };
+    let mut last = Key::RoleBinding { account, role, holder: kind.of(after), binding: Number(u64::MAX) };
+    let mut found: BTreeMap<Number, Vec<Number>> = BTreeMap::new();
+    // The holder after the last shows that the last one's bindings are all there.
+    while found.len() <= limit {
+        let piece = view.scan(range, Some(&last), limit + 1)?;
+        let is_end = piece.len() <= limit;
+        for (holder, binding) in piece.iter().filter_map(|(key, _)| held_by(key)) {
+            found.entry(holder).or_default().push(binding);
+        }
+        match piece.into_iter().next_back() {
+            Some((key, _)) if !is_end => last = key,
+            _ => break,
+        }
+    }
+    while found.len() > limit {
+        found.pop_last();
+    }
+    Ok(found)
+}
+
+type HeldBy = (Vec<Number>, Vec<TeamId>);
 
 /// At most so many of the users after one who hold a role, with how, in the order of their numbers.
 fn users(
@@ -287,13 +318,10 @@ fn users(
     after: Number,
     limit: usize,
 ) -> Result<Vec<(Number, HeldBy)>, ServiceError> {
-    let mut merged: BTreeMap<Number, HeldBy> = BTreeMap::new();
-    let range = KeyRange::RoleBindingsOf { account, role, kind: HolderKind::User };
-    let last = Key::RoleBinding { account, role, holder: HolderKind::User.of(after), binding: Number(u64::MAX) };
-    for (user, binding) in view.scan(range, Some(&last), limit)?.iter().filter_map(|(key, _)| held_by(key)) {
-        merged.entry(user).or_default().0 = Some(binding);
-    }
-    for (team, _) in bindings_of_kind(view, account, role, HolderKind::Team)? {
+    let direct = direct_holders(view, account, role, HolderKind::User, after, limit)?;
+    let mut merged: BTreeMap<Number, HeldBy> =
+        direct.into_iter().map(|(user, bindings)| (user, (bindings, Vec::new()))).collect();
+    for team in teams_with(view, account, role)? {
         let Some(record) = facts::get_team(view, &Key::Team { account, team })? else { continue };
         let last = Key::Member { account, team, user: after };
         for (key, _) in view.scan(KeyRange::Members { account, team }, Some(&last), limit)? {

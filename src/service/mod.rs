@@ -19,16 +19,19 @@ mod export;
 mod facts;
 #[cfg(test)]
 mod faults;
+mod hierarchy;
 mod holders;
 mod holdings;
 mod listings;
 mod manners;
 mod memberships;
+mod new_access;
 mod places;
 mod plan;
 mod policies;
 mod questions;
 mod resources;
+mod role_parts;
 mod roles;
 mod searches;
 mod service_accounts;
@@ -41,7 +44,11 @@ mod writer;
 #[cfg(test)]
 mod access_tests;
 #[cfg(test)]
+mod account_file_tests;
+#[cfg(test)]
 mod planted_bugs;
+#[cfg(test)]
+mod role_tests;
 
 pub use self::{
     access_lists::{AccessListView, change_access, replace_access_list},
@@ -55,8 +62,8 @@ pub use self::{
     catalogs::{AppliedCatalog, CatalogView, apply_catalog, delete_catalog},
     core::{Clock, Head, Page, ReadAt, Service, Settings, SystemClock},
     custom_roles::{
-        ChangedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions, create_role, delete_role,
-        duplicate_role, remove_permissions, update_role,
+        ChangedRole, CopiedRole, DeletedRole, NewRole, PermissionChoice, RoleCopy, RoleUpdate, add_permissions,
+        create_role, delete_role, duplicate_role, remove_permissions, update_role,
     },
     erasures::{Erasures, finish_erasures, repeats_personal_fields},
     error::{ErrorReason, ServiceError, StatusKind, Violation},
@@ -73,6 +80,7 @@ pub use self::{
         ReplacedMembers, ReplacedTeams, change_team_members, change_user_teams, replace_team_members,
         replace_user_teams,
     },
+    new_access::NewAccess,
     places::PlaceName,
     policies::{NewPolicy, PolicyParent, PolicyUpdate, PolicyView, create_policy, delete_policy, update_policy},
     questions::{AskedName, Asking, BatchItem, Decided, SubjectKind, SubjectName},
@@ -85,7 +93,7 @@ pub use self::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
         update_service_account,
     },
-    teams::{NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
+    teams::{DeletedTeam, NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
     users::{
         HeldRoleView, NewUser, RemovedRole, UserFilter, UserUpdate, UserView, create_users, delete_user, erase_user,
         record_sign_in, remove_user_role, update_user,
@@ -117,6 +125,10 @@ pub const MAX_ACCESS_VALUES: usize = 1_000;
 pub const MAX_EXCEPTIONS: usize = 256;
 /// The most permissions that a custom role can list.
 pub const MAX_PERMISSIONS_OF_A_ROLE: usize = 20_000;
+/// The most parents that a custom role can have, and the most access policies, each.
+pub const MAX_PARENTS_OR_POLICIES_OF_A_ROLE: usize = 100;
+/// The most facets that there can be: resource types, and features.
+pub const MAX_FACETS: usize = 101;
 /// The most questions of a batch.
 pub const MAX_BATCH: usize = 1_000;
 /// The most elements of a page, and of a unary write that takes a list: see [`MAX_CHANGES_OF_A_WRITE`].

@@ -147,6 +147,9 @@ impl<'a> Plan<'a> {
 
     /// Changes how many custom policies an account has, within the limit.
     pub(super) fn count_policies(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
         let mut counts = self.counts(account)?;
         counts.policies = counted(counts.policies, change, super::MAX_POLICIES, "custom access policies")?;
         self.put(Key::Counts { account }, Record::Counts(counts))
@@ -154,6 +157,9 @@ impl<'a> Plan<'a> {
 
     /// Changes how many registered resources an account has, within the limit.
     pub(super) fn count_resources(&mut self, account: Number, change: i64) -> Result<(), ServiceError> {
+        if change == 0 {
+            return Ok(());
+        }
         let mut counts = self.counts(account)?;
         counts.resources = counted(counts.resources, change, super::MAX_RESOURCES, "registered resources")?;
         self.put(Key::Counts { account }, Record::Counts(counts))

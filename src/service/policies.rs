@@ -3,7 +3,7 @@
 //! A pattern that matches nothing of the catalog is refused: a deny with a typo would do nothing, and nobody would know.
 //! Read [`check_statements`] first.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::{
     accounts::{account_and_catalog, account_and_catalog_at, existing_catalog},
@@ -18,9 +18,10 @@ use super::{
 };
 use crate::{
     engine::CompiledCatalog,
+    files::Vocabulary,
     model::{
-        AccountId, CatalogId, CatalogPolicy, Key, KeyRange, MAX_PATH_TYPES, Number, PermissionPattern, PolicyId,
-        PolicyRecord, Record, ResourcePattern, ResourceType, Revision, RoleId, Stamped, Statement, Timestamp,
+        AccountId, CatalogId, CatalogPolicy, Key, KeyRange, Number, PolicyId, PolicyRecord, Record, Revision, RoleId,
+        Stamped, Statement, Timestamp,
     },
     store::{At, View},
 };
@@ -264,6 +265,7 @@ pub fn create_policy(account: AccountId, new: NewPolicy) -> Write<PolicyView> {
             updated: plan.time,
         };
         insert_policy(plan, found.number, record)?;
+        plan.count_policies(found.number, 1)?;
         shown(plan, &account, found.number, &new.id)
     })
 }
@@ -334,34 +336,34 @@ pub(super) fn offers_custom_policies(catalog: &CompiledCatalog) -> Result<(), Se
 }
 
 /// Refuses patterns that match nothing of the catalog, each by its place, such as `statements[2].permissions[0]`; those
-/// that were there before may stay, as the catalog may have dropped what they matched. Cost: a look-up for each pattern
-/// without stars; for each other one linear in the catalog's permissions or types. Stops after a hundred that are wrong.
+/// that were there before may stay, as the catalog may have dropped what they matched. Cost: a look-up for each
+/// permission pattern, and one pass over the catalog's permissions for each shape of them; for each resource pattern
+/// linear in the catalog's types. Stops after a hundred that are wrong.
 pub(super) fn check_statements(
     catalog: &CompiledCatalog,
     statements: &[Statement],
     before: &[Statement],
 ) -> Result<(), ServiceError> {
-    let mut permissions: HashMap<&PermissionPattern, bool> = HashMap::new();
-    let mut resources: HashMap<&ResourcePattern, bool> = HashMap::new();
-    permissions.extend(before.iter().flat_map(|statement| &statement.permissions).map(|pattern| (pattern, true)));
-    resources.extend(before.iter().flat_map(|statement| &statement.resources).map(|pattern| (pattern, true)));
-    let chains = chains(catalog);
+    let definition = &catalog.catalog().definition;
+    let mut vocabulary = Vocabulary::of_catalog(definition, false);
+    let permissions: HashSet<_> = before.iter().flat_map(|statement| &statement.permissions).collect();
+    let resources: HashSet<_> = before.iter().flat_map(|statement| &statement.resources).collect();
     let mut violations = Vec::new();
     for (place, statement) in statements.iter().enumerate() {
         for (index, pattern) in statement.permissions.iter().enumerate() {
-            if !*permissions.entry(pattern).or_insert_with(|| matches_some(catalog, pattern)) {
+            if !permissions.contains(pattern) && !vocabulary.has_permission(pattern) {
                 violations.push(Violation {
                     field: format!("statements[{place}].permissions[{index}]"),
                     description: format!(
                         "{:?} was given; a pattern that matches a permission of the catalog {} is expected",
                         pattern.as_str(),
-                        catalog.catalog().definition.id
+                        definition.id
                     ),
                 });
             }
         }
         for (index, pattern) in statement.resources.iter().enumerate() {
-            if !*resources.entry(pattern).or_insert_with(|| could_match_some(&chains, pattern)) {
+            if !resources.contains(pattern) && !vocabulary.has_path(pattern) {
                 violations.push(Violation {
                     field: format!("statements[{place}].resources[{index}]"),
                     description: format!(
@@ -379,39 +381,7 @@ pub(super) fn check_statements(
     if violations.is_empty() { Ok(()) } else { Err(ServiceError::fields(violations)) }
 }
 
-/// Whether a pattern matches a permission that a customer may have.
-fn matches_some(catalog: &CompiledCatalog, pattern: &PermissionPattern) -> bool {
-    let is_open = |index| catalog.definition(index).is_some_and(|definition| !definition.internal);
-    if !pattern.as_str().contains('*') {
-        return catalog.permission(pattern.as_str()).is_some_and(is_open);
-    }
-    let definitions = &catalog.catalog().definition.permissions;
-    definitions.iter().any(|definition| !definition.internal && pattern.matches(definition.id.as_str()))
-}
-
-/// The plurals of each type and those above it, from the top down.
-fn chains(catalog: &CompiledCatalog) -> Vec<Vec<&str>> {
-    let types = &catalog.catalog().definition.resource_types;
-    let chain = |of| {
-        let mut chain = Vec::new();
-        let mut next = Some(of);
-        while let Some(each) = next.filter(|_| chain.len() < MAX_PATH_TYPES) {
-            let each: &ResourceType = each;
-            chain.push(each.plural.as_str());
-            next = each.parent.and_then(|parent| types.get(parent.position()));
-        }
-        chain.reverse();
-        chain
-    };
-    types.iter().map(chain).collect()
-}
-
-fn could_match_some(chains: &[Vec<&str>], pattern: &ResourcePattern) -> bool {
-    pattern.is_everything()
-        || chains.iter().any(|chain| pattern.could_match(chain.iter().flat_map(|plural| [Some(*plural), None])))
-}
-
-/// Puts a new custom policy into a plan, and counts it.
+/// Puts a new custom policy into a plan, without counting it.
 pub(super) fn insert_policy(
     plan: &mut Plan<'_>,
     account: Number,
@@ -420,7 +390,6 @@ pub(super) fn insert_policy(
     let policy = plan.allocate();
     plan.put(Key::PolicyName { account, id: record.id.clone() }, Record::Name(policy))?;
     plan.put(Key::Policy { account, policy }, Record::Policy(record))?;
-    plan.count_policies(account, 1)?;
     Ok(policy)
 }
 

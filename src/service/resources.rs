@@ -264,13 +264,13 @@ pub fn delete_resource(account: AccountId, path: ResourcePath, force: bool, expe
 }
 
 /// Registers one resource, and counts it. A wrong path is named as `field`.
-pub(super) fn register(
+fn register(
     plan: &mut Plan<'_>,
     found: &FoundAccount,
     catalog: &CompiledCatalog,
     field: &str,
     new: &NewResource,
-) -> Result<Number, ServiceError> {
+) -> Result<(), ServiceError> {
     let (account, path) = (found.number, &new.path);
     let of = catalog.type_of_path(path.as_str());
     let Some(resource_type) = of.and_then(|of| catalog.number_of_resource_type(of)) else {
@@ -290,17 +290,22 @@ pub(super) fn register(
         // Left over from a type that the catalog had, and yet to be swept.
         remove_resource(plan, account, taken.value)?;
     }
-    let record = ResourceRecord {
-        path: path.clone(),
-        resource_type,
-        display_name: new.display_name.clone(),
-        created: plan.time,
-        updated: plan.time,
-    };
+    insert_resource(plan, account, resource_type, new)?;
+    plan.count_resources(account, 1)
+}
+
+/// Puts a new resource into a plan, without counting it.
+pub(super) fn insert_resource(
+    plan: &mut Plan<'_>,
+    account: Number,
+    resource_type: Number,
+    new: &NewResource,
+) -> Result<Number, ServiceError> {
+    let (path, display_name, time) = (new.path.clone(), new.display_name.clone(), plan.time);
     let resource = plan.allocate();
     plan.put(Key::ResourceName { account, path: path.clone() }, Record::Name(resource))?;
+    let record = ResourceRecord { path, resource_type, display_name, created: time, updated: time };
     plan.put(Key::Resource { account, resource }, Record::Resource(record))?;
-    plan.count_resources(account, 1)?;
     Ok(resource)
 }
 

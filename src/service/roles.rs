@@ -6,12 +6,13 @@ use super::{
     accounts::{account_and_catalog_at, existing_catalog},
     core::{CatalogAt, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
-    facts::{self, FoundAccount, RoleName},
+    facts::{self, FoundAccount, PolicyName, RoleName},
     holders::{RoleHolderCounts, holder_counts},
     manners::Etag,
+    role_parts::Contents,
 };
 use crate::{
-    engine::{CompiledCatalog, RoleFacts},
+    engine::{CompiledCatalog, RoleFacts, RoleOrigin},
     model::{
         AccountId, ApiScopeId, CatalogId, Key, KeyRange, Number, PermissionId, Record, Revision, RoleId, RoleRecord,
         Stamped, Timestamp,
@@ -19,7 +20,7 @@ use crate::{
     store::{At, View},
 };
 
-/// A page ends before a role with which it would name more permissions and API scopes than this.
+/// A page ends before a role with which it would name more permissions, API scopes and other things than this.
 const MAX_NAMES: usize = 20_000;
 
 /// Who keeps a role.
@@ -44,8 +45,20 @@ pub struct RoleView {
     pub display_name: String,
     /// For people.
     pub description: String,
-    /// What it contains, ordered by id.
+    /// The permissions that it lists, ordered by id.
     pub permissions: Vec<PermissionId>,
+    /// The policies that it contains, managed ones before custom ones, each ordered by id.
+    pub policies: Vec<PolicyName>,
+    /// The roles all of whose contents it has too, managed ones before custom ones, each ordered by id.
+    pub parents: Vec<RoleName>,
+    /// The facets that it covers whole, by name, ordered.
+    pub covered_facets: Vec<String>,
+    /// Its last holder cannot lose it.
+    pub always_held: bool,
+    /// How many may hold it; none: any number.
+    pub max_holders: Option<u64>,
+    /// The roles that nobody may have together with it, ordered by id.
+    pub mutually_exclusive: Vec<RoleName>,
     /// The API scopes that it does not provide, whatever its permissions do, ordered by id.
     pub left_out_api_scopes: Vec<ApiScopeId>,
     /// The API scopes that it provides, included ones too, ordered by id.
@@ -109,7 +122,7 @@ impl Service {
                 RoleName::Account(account, id) => {
                     let (found, catalog) = account_and_catalog_at(core, &view, account)?;
                     let (number, record) = facts::find_custom_role(&view, found.number, id)?;
-                    let mut shown = custom_role_view(account, &catalog.compiled, number, record);
+                    let mut shown = custom_role_view(&view, account, found.number, &catalog.compiled, number, record)?;
                     shown.holder_counts = Some(holder_counts(&view, found.number, number)?);
                     return Ok(shown);
                 }
@@ -188,6 +201,7 @@ impl List<'_> {
         };
         let mut names = 0;
         let fits = |role: &RoleView| {
+            names += role.policies.len() + role.parents.len() + role.covered_facets.len();
             names += if filter.is_basic { 0 } else { role.permissions.len() + role.api_scopes.len() };
             names <= MAX_NAMES
         };
@@ -291,7 +305,9 @@ impl List<'_> {
 
     fn custom(&self, role: Number) -> Result<Option<RoleView>, ServiceError> {
         let record = facts::get_role(self.view, &Key::Role { account: self.found.number, role })?;
-        Ok(record.map(|record| custom_role_view(self.account, &self.catalog.compiled, role, record)))
+        let shown =
+            |record| custom_role_view(self.view, self.account, self.found.number, &self.catalog.compiled, role, record);
+        record.map(shown).transpose()
     }
 
     fn role_of(&self, cursor: &str) -> Option<RoleName> {
@@ -312,16 +328,14 @@ fn cursor(name: &RoleName) -> String {
     }
 }
 
-/// Refuses where the catalog offers no custom roles that list permissions.
+/// Refuses where the catalog offers no custom roles at all.
 pub(super) fn offers_custom_roles(catalog: &CompiledCatalog) -> Result<(), ServiceError> {
     let definition = &catalog.catalog().definition;
-    if definition.custom_roles.permissions {
+    if definition.custom_roles.any() {
         return Ok(());
     }
-    Err(ServiceError::new(
-        ErrorReason::CustomRolesNotOffered,
-        format!("the catalog {} does not offer custom roles that list permissions", definition.id),
-    ))
+    let message = format!("the catalog {} does not offer custom roles", definition.id);
+    Err(ServiceError::new(ErrorReason::CustomRolesNotOffered, message))
 }
 
 /// The ids of what a role made ready contains, ordered by id.
@@ -333,22 +347,48 @@ pub(super) fn permission_ids(catalog: &CompiledCatalog, role: &RoleFacts) -> Vec
 }
 
 fn catalog_role_view(catalog: &CatalogAt, role: &RoleFacts) -> RoleView {
-    let definition = facts::catalog_role(&catalog.compiled, role);
+    let compiled = &catalog.compiled;
+    let definition = facts::catalog_role(compiled, role);
+    let contents = definition.map(|role| Contents::of_catalog_role(compiled, role)).unwrap_or_default();
     let is_internal = definition.is_some_and(|role| role.internal);
-    let scopes = catalog.compiled.role_api_scopes(role);
+    let scopes = compiled.role_api_scopes(role);
     RoleView {
-        name: RoleName::Catalog(catalog.compiled.catalog().definition.id.clone(), role.id.clone()),
+        name: RoleName::Catalog(compiled.catalog().definition.id.clone(), role.id.clone()),
         kind: if is_internal { RoleKind::Internal } else { RoleKind::Managed },
         display_name: definition.map(|role| role.display_name.clone()).unwrap_or_default(),
         description: definition.map(|role| role.description.clone()).unwrap_or_default(),
-        permissions: permission_ids(&catalog.compiled, role),
+        permissions: permission_ids(compiled, role),
+        covered_facets: contents.facet_names(compiled),
+        policies: contents.policies.into_iter().map(|(name, _)| name).collect(),
+        parents: contents.parents.into_iter().map(|(name, _)| name).collect(),
+        always_held: definition.is_some_and(|role| role.always_held),
+        max_holders: definition.and_then(|role| role.max_holders),
+        mutually_exclusive: exclusive(compiled, role),
         left_out_api_scopes: Vec::new(),
-        api_scopes: catalog.compiled.api_scope_ids(&scopes).cloned().collect(),
+        api_scopes: compiled.api_scope_ids(&scopes).cloned().collect(),
         holder_counts: None,
         created: None,
         updated: None,
         etag: Etag { number: role.number, revision: catalog.revision },
     }
+}
+
+/// The roles that nobody may have together with one of the catalog, ordered by id. Whoever sees no internal role is told
+/// of none.
+fn exclusive(catalog: &CompiledCatalog, role: &RoleFacts) -> Vec<RoleName> {
+    let definition = &catalog.catalog().definition;
+    let RoleOrigin::Catalog { position } = role.origin else { return Vec::new() };
+    let others = definition.mutually_exclusive.iter().filter_map(|(one, other)| match position {
+        _ if one.position() == position => definition.roles.get(other.position()),
+        _ if other.position() == position => definition.roles.get(one.position()),
+        _ => None,
+    });
+    let shows_internal = facts::is_internal(catalog, role);
+    let others = others.filter(|other| shows_internal || !other.internal);
+    let mut names: Vec<RoleName> =
+        others.map(|other| RoleName::Catalog(definition.id.clone(), other.id.clone())).collect();
+    names.sort();
+    names
 }
 
 /// The ids of what a custom role lists and its catalog still has, ordered by id.
@@ -363,26 +403,35 @@ pub(super) fn listed_left_out(catalog: &CompiledCatalog, record: &RoleRecord) ->
 
 /// A custom role as it is shown, without its holders.
 pub(super) fn custom_role_view(
-    account: &AccountId,
+    view: &dyn View,
+    account_id: &AccountId,
+    account: Number,
     catalog: &CompiledCatalog,
     number: Number,
     record: Stamped<RoleRecord>,
-) -> RoleView {
+) -> Result<RoleView, ServiceError> {
     let Stamped { revision, value: record } = record;
+    let contents = Contents::of_custom_role(view, account_id, account, catalog, &record)?;
     let role = catalog.custom_role(number, &record);
     let scopes = catalog.role_api_scopes(&role);
     let left_out_api_scopes = listed_left_out(catalog, &record);
-    RoleView {
-        name: RoleName::Account(account.clone(), record.id),
+    Ok(RoleView {
+        name: RoleName::Account(account_id.clone(), record.id),
         kind: RoleKind::Custom,
         display_name: record.display_name,
         description: record.description,
         permissions: permission_ids(catalog, &role),
+        covered_facets: contents.facet_names(catalog),
+        policies: contents.policies.into_iter().map(|(name, _)| name).collect(),
+        parents: contents.parents.into_iter().map(|(name, _)| name).collect(),
+        always_held: false,
+        max_holders: None,
+        mutually_exclusive: Vec::new(),
         left_out_api_scopes,
         api_scopes: catalog.api_scope_ids(&scopes).cloned().collect(),
         holder_counts: None,
         created: Some(record.created),
         updated: Some(record.updated),
         etag: Etag { number, revision },
-    }
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     accounts::account_and_catalog,
-    bindings::{self, give_roles},
+    bindings::{give_roles, remove_bindings_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, RoleName},
@@ -192,9 +192,7 @@ pub(super) fn remove_service_account(
     service_account: Number,
     id: ServiceAccountId,
 ) -> Result<(), ServiceError> {
-    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, service_account)? {
-        bindings::remove_binding(plan, account, binding)?;
-    }
+    remove_bindings_of(plan, account, Holder::ServiceAccount(service_account))?;
     plan.remove(Key::ServiceAccount { account, service_account })?;
     plan.remove(Key::ServiceAccountName { account, id })
 }

@@ -1,14 +1,17 @@
 //! Teams: created, read, found, changed, deleted.
 
 use super::{
+    access_lists::remove_access_lists,
     accounts::account_and_catalog,
-    bindings::{self, give_roles},
+    bindings::{give_roles, remove_bindings_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, RoleName},
     manners::Etag,
     memberships::{check_team_limit, set_membership},
+    new_access::{NewAccess, give_access},
     plan::Plan,
+    uses::{Use, refuse_if_used, uses_of_team},
     writer::Write,
 };
 use crate::{
@@ -29,6 +32,8 @@ pub struct NewTeam {
     pub roles: Vec<RoleName>,
     /// The users who are to belong to it.
     pub members: Vec<UserId>,
+    /// What it is to have access to.
+    pub access: Vec<NewAccess>,
 }
 
 /// What to change of a team; none: as it is.
@@ -49,6 +54,15 @@ pub struct TeamView {
     pub member_count: u64,
     /// Its version.
     pub etag: Etag,
+}
+
+/// What went with a team that was deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedTeam {
+    /// How many users belonged to it.
+    pub members: u64,
+    /// What used it, where that was forced.
+    pub removed: Vec<Use>,
 }
 
 impl Service {
@@ -106,8 +120,8 @@ impl Service {
     }
 }
 
-/// Creates a team, with roles and members. Refused if the account, a role or a user does not exist, the id is taken, or
-/// there would be too much of something.
+/// Creates a team, with roles, members and access lists. Refused if the account, a role, a user or a resource does not
+/// exist, the id is taken, or there would be too much of something.
 #[must_use]
 pub fn create_team(account: AccountId, new: NewTeam) -> Write<TeamView> {
     Write::new("CreateTeam", move |plan| {
@@ -134,6 +148,7 @@ pub fn create_team(account: AccountId, new: NewTeam) -> Write<TeamView> {
             check_team_limit(plan, account, user, id)?;
         }
         give_roles(plan, &found, &catalog.compiled, Holder::Team(team), &new.roles)?;
+        give_access(plan, &found, &catalog.compiled, Holder::Team(team), &new.access)?;
         let (_, record) = facts::find_team(plan, account, &new.id)?;
         team_view(plan, account, team, record)
     })
@@ -158,18 +173,23 @@ pub fn update_team(account: AccountId, id: TeamId, update: TeamUpdate, expected:
     })
 }
 
-/// Deletes a team. Gives how many users belonged to it. Refused as [`update_team`]. Cost: linear in the roles that it
-/// holds, however many members it has: their memberships are void at once and swept later.
+/// Deletes a team. Gives who belonged to it. Refused as [`update_team`], and, unless forced, while somebody belongs to it.
+/// Cost: linear in the roles and access lists that it holds, however many members it has: their memberships are void at
+/// once and swept later.
 #[must_use]
-pub fn delete_team(account: AccountId, id: TeamId, expected: Option<Etag>) -> Write<u64> {
+pub fn delete_team(account: AccountId, id: TeamId, force: bool, expected: Option<Etag>) -> Write<DeletedTeam> {
     Write::new("DeleteTeam", move |plan| {
         let account = facts::find_account(plan, &account)?.number;
         let (team, record) = facts::find_team(plan, account, &id)?;
         Etag { number: team, revision: record.revision }.expect(expected)?;
+        let removed = uses_of_team(plan, account, team)?;
+        if !force {
+            refuse_if_used(removed.clone())?;
+        }
         let members = facts::get_count(plan, &Key::TeamSize { account, team })?.map_or(0, |count| count.value);
         remove_team(plan, account, team, id)?;
         plan.count(account, -1, 0)?;
-        Ok(members)
+        Ok(DeletedTeam { members, removed })
     })
 }
 
@@ -196,11 +216,10 @@ pub(super) fn insert_team(plan: &mut Plan<'_>, account: Number, record: TeamReco
     Ok(team)
 }
 
-/// Takes a team out of a plan with the roles that it holds, without counting it.
+/// Takes a team out of a plan with the roles and access lists that it holds, without counting it.
 pub(super) fn remove_team(plan: &mut Plan<'_>, account: Number, team: Number, id: TeamId) -> Result<(), ServiceError> {
-    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, team)? {
-        bindings::remove_binding(plan, account, binding)?;
-    }
+    remove_bindings_of(plan, account, Holder::Team(team))?;
+    remove_access_lists(plan, account, Holder::Team(team))?;
     plan.remove(Key::TeamSize { account, team })?;
     plan.remove(Key::Team { account, team })?;
     plan.remove(Key::TeamName { account, id })?;

@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    access_lists::remove_access_lists,
     accounts::{account_and_catalog, account_and_catalog_at},
-    bindings::{self, give_roles},
+    bindings::{BindingView, HolderName, give_roles, remove_binding, remove_bindings_of, views_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
+    exceptions::remove_exceptions,
     facts::{self, FoundAccount, RoleName},
     manners::Etag,
     memberships::{check_team_limit, set_membership},
+    new_access::{NewAccess, give_access},
     plan::Plan,
+    uses::{Use, refuse_if_used, uses_of_user},
     writer::Write,
 };
 use crate::{
@@ -38,6 +42,8 @@ pub struct NewUser {
     pub roles: Vec<RoleName>,
     /// The teams that it is to belong to.
     pub teams: Vec<TeamId>,
+    /// What it is to have access to.
+    pub access: Vec<NewAccess>,
 }
 
 /// What to change of a user; none: as it is.
@@ -94,6 +100,8 @@ pub struct HeldRoleView {
     pub direct: bool,
     /// The teams through which it is held, ordered by id.
     pub teams: Vec<TeamId>,
+    /// The bindings by which it is held: the user's own, then those of the teams.
+    pub bindings: Vec<BindingView>,
 }
 
 /// What went with a role that was taken away.
@@ -172,7 +180,8 @@ impl Service {
         self.read(at, move |core, view| {
             let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
             let (user, _) = facts::find_user(&view, found.number, &id)?;
-            let roles = held_role_views(&view, &account, found.number, &catalog.compiled, user)?;
+            let who = HolderName::User(id.clone());
+            let roles = held_role_views(&view, &account, found.number, &catalog.compiled, user, &who)?;
             let shown = |role: &HeldRoleView| show_internal || !is_internal_name(&catalog.compiled, &role.role);
             Ok(roles.into_iter().filter(shown).collect())
         })
@@ -220,8 +229,8 @@ fn shown(view: &At<'_>, account: Number, user: Number, filter: &UserFilter) -> R
     record.map(|record| user_view(view, account, user, record)).transpose()
 }
 
-/// Creates users, each with roles and teams: all of them, or none. Refused if the account, a role or a team does not
-/// exist, an id is taken, or a user would hold too much.
+/// Creates users, each with roles, teams and access lists: all of them, or none. Refused if the account, a role, a team or
+/// a resource does not exist, an id is taken, or a user would hold too much.
 #[must_use]
 pub fn create_users(method: &'static str, account: AccountId, users: Vec<NewUser>) -> Write<Vec<UserView>> {
     Write::new(method, move |plan| {
@@ -255,6 +264,7 @@ fn create_user(
     }
     check_team_limit(plan, account, user, &new.id)?;
     give_roles(plan, found, catalog, Holder::User(user), &new.roles)?;
+    give_access(plan, found, catalog, Holder::User(user), &new.access)?;
     let (_, record) = facts::find_user(plan, account, &new.id)?;
     user_view(plan, account, user, record)
 }
@@ -321,21 +331,34 @@ pub fn record_sign_in(account: AccountId, id: UserId, time: Option<Timestamp>) -
     })
 }
 
-/// Deletes a user, and erases its personal fields if asked. Refused as [`update_user`]. Cost: linear in what it holds.
+/// Deletes a user, and erases its personal fields if asked. Gives what went with it. Refused as [`update_user`], and, unless
+/// forced, while it holds a role, belongs to a team or has an exception. Cost: linear in what it holds.
 #[must_use]
-pub fn delete_user(account: AccountId, id: UserId, erase: bool, expected: Option<Etag>) -> Write<()> {
+pub fn delete_user(
+    account: AccountId,
+    id: UserId,
+    erase: bool,
+    force: bool,
+    expected: Option<Etag>,
+) -> Write<Vec<Use>> {
     Write::new("DeleteUser", move |plan| {
-        let account = facts::find_account(plan, &account)?.number;
-        let (user, record) = facts::find_user(plan, account, &id)?;
+        let (found, catalog) = account_and_catalog(plan, &account)?;
+        let number = found.number;
+        let (user, record) = facts::find_user(plan, number, &id)?;
         Etag { number: user, revision: record.revision }.expect(expected)?;
-        if erase {
-            plan.put(Key::Erasure { account, user }, Record::Present)?;
+        let removed = uses_of_user(plan, &account, &found, &catalog.compiled, user)?;
+        if !force {
+            refuse_if_used(removed.clone())?;
         }
-        remove_user(plan, account, user, id)
+        if erase {
+            plan.put(Key::Erasure { account: number, user }, Record::Present)?;
+        }
+        remove_user(plan, number, user, id)?;
+        Ok(removed)
     })
 }
 
-/// Takes a role away from a user; from an inherited one only by leaving the teams that it comes from. Refused if account,
+/// Takes a role away from a user, whatever it holds it on; from an inherited one only by leaving the teams that it comes from. Refused if account,
 /// user or role do not exist, the user does not hold the role, or it is inherited and `leave_teams` is not set: then the
 /// teams are named.
 #[must_use]
@@ -344,7 +367,7 @@ pub fn remove_user_role(account: AccountId, id: UserId, role: RoleName, leave_te
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let (user, _) = facts::find_user(plan, found.number, &id)?;
         let number = facts::find_role(plan, &found, &catalog.compiled, &role, false)?;
-        let roles_before = held_role_views(plan, &account, found.number, &catalog.compiled, user)?;
+        let roles_before = held_role_names(plan, &account, found.number, &catalog.compiled, user)?;
         let held = facts::held_roles(plan, found.number, user, &mut |_| {})?;
         let of_role: Vec<_> = held.into_iter().filter(|held| held.role == number).collect();
         if of_role.is_empty() {
@@ -370,18 +393,15 @@ pub fn remove_user_role(account: AccountId, id: UserId, role: RoleName, leave_te
             .with("teams", names.join(",")));
         }
         for held in of_role.iter().filter(|held| held.team.is_none()) {
-            bindings::remove_binding(plan, found.number, held.binding)?;
+            remove_binding(plan, found.number, held.binding)?;
         }
         for team in teams.values() {
             set_membership(plan, found.number, user, *team, false)?;
         }
-        let kept: BTreeSet<RoleName> = held_role_views(plan, &account, found.number, &catalog.compiled, user)?
-            .into_iter()
-            .map(|role| role.role)
-            .collect();
+        let kept = held_role_names(plan, &account, found.number, &catalog.compiled, user)?;
         // Whoever may not see an internal role is not told that it is gone.
         let shown = |role: &RoleName| !kept.contains(role) && !is_internal_name(&catalog.compiled, role);
-        let lost = roles_before.into_iter().map(|role| role.role).filter(shown).collect();
+        let lost = roles_before.into_iter().filter(shown).collect();
         Ok(RemovedRole { left_teams: teams.into_keys().collect(), lost_roles: lost })
     })
 }
@@ -419,16 +439,16 @@ pub(super) fn put_profile(
     if profile == ProfileRecord::default() { plan.remove(key) } else { plan.put(key, Record::Profile(profile)) }
 }
 
-/// Takes a user out of a plan, with all that it holds. Cost: linear in its teams and roles.
+/// Takes a user out of a plan, with all that it holds. Cost: linear in that.
 pub(super) fn remove_user(plan: &mut Plan<'_>, account: Number, user: Number, id: UserId) -> Result<(), ServiceError> {
     for (key, _) in facts::scan_all(plan, KeyRange::Memberships { account, user })? {
         if let Key::Membership { team, .. } = key {
             set_membership(plan, account, user, team, false)?;
         }
     }
-    for facts::HeldBinding { binding: binding, .. } in facts::bindings_of(plan, account, user)? {
-        bindings::remove_binding(plan, account, binding)?;
-    }
+    remove_bindings_of(plan, account, Holder::User(user))?;
+    remove_exceptions(plan, account, user)?;
+    remove_access_lists(plan, account, Holder::User(user))?;
     plan.remove(Key::SignIn { account, user })?;
     plan.remove(Key::User { account, user })?;
     plan.remove(Key::UserName { account, id })?;
@@ -439,6 +459,22 @@ pub(super) fn profile(view: &dyn View, account: Number, user: Number) -> Result<
     Ok(facts::get_profile(view, &Key::Profile { account, user })?.map(|profile| profile.value).unwrap_or_default())
 }
 
+/// The names of the roles that a user holds, the catalog's before the account's, each ordered by id.
+fn held_role_names(
+    view: &dyn View,
+    account_id: &AccountId,
+    account: Number,
+    catalog: &CompiledCatalog,
+    user: Number,
+) -> Result<BTreeSet<RoleName>, ServiceError> {
+    let mut names = BTreeSet::new();
+    for held in facts::held_roles(view, account, user, &mut |_| {})? {
+        let role = facts::role_of_number(view, account, catalog, held.role, &mut |_| {})?;
+        names.extend(role.map(|(role, _)| facts::role_name(account_id, catalog, &role)));
+    }
+    Ok(names)
+}
+
 /// The roles that a user holds, the catalog's before the account's, each ordered by id.
 fn held_role_views(
     view: &dyn View,
@@ -446,30 +482,38 @@ fn held_role_views(
     account: Number,
     catalog: &CompiledCatalog,
     user: Number,
+    who: &HolderName,
 ) -> Result<Vec<HeldRoleView>, ServiceError> {
     let mut roles: BTreeMap<RoleName, HeldRoleView> = BTreeMap::new();
-    for held in facts::held_roles(view, account, user, &mut |_| {})? {
+    let mut all = facts::held_roles(view, account, user, &mut |_| {})?;
+    // Its own ones first, then those of its teams by id.
+    let team_id = |held: &crate::engine::HeldRole| held.team.as_ref().map(|(_, team)| team.clone());
+    all.sort_by(|one, other| (team_id(one), one.binding).cmp(&(team_id(other), other.binding)));
+    for held in all {
         let Some((role, _)) = facts::role_of_number(view, account, catalog, held.role, &mut |_| {})? else { continue };
+        let name = facts::role_name(account_id, catalog, &role);
+        let team = held.team.map(|(_, team)| team);
+        let holder = team.clone().map_or_else(|| who.clone(), HolderName::Team);
+        let bindings = views_of(view, account, catalog, &[held.binding], &holder, &name)?;
+        if bindings.is_empty() {
+            continue;
+        }
         let display_name = match facts::catalog_role(catalog, &role) {
             Some(role) => role.display_name.clone(),
             None => facts::get_role(view, &Key::Role { account, role: held.role })?
                 .map(|record| record.value.display_name)
                 .unwrap_or_default(),
         };
-        let name = facts::role_name(account_id, catalog, &role);
-        let entry = roles.entry(name.clone()).or_insert(HeldRoleView {
-            role: name,
-            display_name,
-            direct: false,
-            teams: Vec::new(),
-        });
-        match held.team {
+        let (direct, teams) = (false, Vec::new());
+        let none = HeldRoleView { role: name.clone(), display_name, direct, teams, bindings: Vec::new() };
+        let entry = roles.entry(name).or_insert(none);
+        entry.bindings.extend(bindings);
+        match team {
             None => entry.direct = true,
-            Some((_, team)) => entry.teams.push(team),
+            Some(team) => entry.teams.push(team),
         }
     }
     for role in roles.values_mut() {
-        role.teams.sort();
         role.teams.dedup();
     }
     Ok(roles.into_values().collect())

@@ -19,6 +19,8 @@ mod memory;
 mod open;
 mod record_codec;
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod recovery_tests;
 mod sled_store;
 mod snapshot;

@@ -23,7 +23,7 @@ const TABLE: &[Row] = &[
     Row("presets", "", ""),
     Row("store", "model", "crc32fast getrandom prost rustix sha2 sled thiserror"),
     Row("cache", "model", "moka shuttle"),
-    Row("service", "cache engine files model store", "thiserror tokio tracing"),
+    Row("service", "cache conditions engine files model store", "thiserror tokio tracing"),
     Row(
         "api",
         "files model proto service",

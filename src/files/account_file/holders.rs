@@ -213,13 +213,15 @@ impl Reader<'_> {
                 .and_then(|node| self.string(node, &path.field("facet")))
                 .and_then(|(text, at)| self.located(&text, at, &path.field("facet"), FacetName::parse));
             let values_at = values.as_ref().map(|values| values.at);
+            let problems_before = self.problems.count();
             let all = self.flag(all, &path.field("all"));
+            let is_flag = self.problems.count() == problems_before;
             let values = self.access_values(values, &path.field("values"), facet.as_ref(), resources);
             match values_at {
                 Some(at) if all => {
                     self.add(at, &path.field("values"), "values were given beside all: true; expected one of the two");
                 }
-                None if !all => {
+                None if !all && is_flag => {
                     self.add(at, &path, "neither all: true nor values were given; expected one of the two");
                 }
                 _ => {}

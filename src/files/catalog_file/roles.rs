@@ -1,10 +1,12 @@
 //! The managed and internal roles of a catalog, and which of them nobody may have both of.
 
+use std::collections::HashSet;
+
 use super::{
     super::{
         account_file::MAX_PARENTS,
         cycles::{self, Links},
-        node::{Node, Position, repeated},
+        node::{Node, Position, Value, repeated},
         problem::Given,
         read::{MAX_DESCRIPTION_BYTES, Names, Path, Reader, Reference},
         statements::MAX_POLICIES,
@@ -193,6 +195,7 @@ impl Reader<'_> {
         let mut pairs: Vec<((u32, u32), Position)> = Vec::new();
         for (index, item) in self.list(node, path, MAX_PAIRS).into_iter().enumerate() {
             let (at, path) = (item.at, path.item(index));
+            let is_list = matches!(item.value, Value::Sequence(_));
             let items = self.list(Some(item), &path, usize::MAX);
             let given = items.len();
             // One role twice is reported as such.
@@ -201,7 +204,9 @@ impl Reader<'_> {
             let roles: Vec<u32> = roles.collect();
             match roles[..] {
                 [one, other] if given == 2 && one != other => pairs.push(((one.min(other), one.max(other)), at)),
-                _ if given != 2 => self.add(at, &path, format_args!("{given} roles were given; expected two")),
+                _ if given != 2 && is_list => {
+                    self.add(at, &path, format_args!("{given} entries were given; expected two roles"));
+                }
                 _ => {}
             }
         }
@@ -210,6 +215,8 @@ impl Reader<'_> {
         for (at, (one, other), first) in repeated(pairs.iter().copied()) {
             self.add(at, path, format_args!("{} and {} are listed twice; first at {first}", id(one), id(other)));
         }
+        let mut known = HashSet::new();
+        pairs.retain(|(pair, _)| known.insert(*pair));
         self.not_both(&pairs, &ids, parents);
         pairs.into_iter().map(|((one, other), _)| (RoleIndex(one), RoleIndex(other))).collect()
     }

@@ -4,7 +4,8 @@ use super::check;
 use crate::files::parse_account;
 
 /// What the word FIELDS stands for in expected messages.
-const FIELDS: &str = "kind, id, display_name, catalog, state, features, roles, teams, users, service_accounts";
+const FIELDS: &str =
+    "kind, id, display_name, catalog, state, features, resources, policies, roles, teams, users, service_accounts";
 
 /// A file that is good so far.
 const HEAD: &str = "kind: account\nid: a\ncatalog: c\n";
@@ -97,7 +98,7 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
             "8:19: roles[2].display_name: \"\" was given; expected a name for people to read",
             "9:24: roles[2].permissions[1]: \"a\" is not a permission id: 2 to 5 segments of A-Z a-z 0-9 _ - joined by dots, 128 bytes at most",
             "9:27: roles[2].permissions: \"a.b\" is listed twice; first at 9:19",
-            "10:5: roles[2]: unknown field \"internal\"; expected one of id, display_name, description, permissions, left_out_api_scopes",
+            "10:5: roles[2]: unknown field \"internal\"; expected one of id, display_name, description, permissions, policies, parents, covers, left_out_api_scopes",
         ],
     ),
     (
@@ -130,7 +131,7 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
     (
         "users:\n  - id: u\n    emial: x@y\n",
         &[
-            "6:5: users[0]: unknown field \"emial\"; expected one of id, display_name, username, email, state, teams, roles",
+            "6:5: users[0]: unknown field \"emial\"; expected one of id, display_name, username, email, state, teams, roles, access, exceptions",
         ],
     ),
     (

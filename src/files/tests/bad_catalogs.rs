@@ -4,8 +4,8 @@ use super::check;
 use crate::files::parse_catalog;
 
 /// What the word FIELDS stands for in expected messages.
-const FIELDS: &str =
-    "kind, id, display_name, description, custom_roles, features, sections, api_scopes, permissions, roles";
+const FIELDS: &str = "kind, id, display_name, description, custom_roles, must_hold_role, mutually_exclusive, features, sections, \
+     api_scopes, resource_types, permissions, policies, roles";
 
 /// A file that is good so far.
 const HEAD: &str = "kind: catalog\nid: c\ndisplay_name: C\n";
@@ -131,11 +131,11 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "custom_roles: [permission, parents, permissions, permissions]\n",
+        "custom_roles: [permission, policies, permissions, permissions]\n",
         &[
-            "4:16: custom_roles[0]: \"permission\" is not a part of custom roles (known is only \"permissions\"); did you mean \"permissions\"?",
-            "4:28: custom_roles[1]: \"parents\" is not a part of custom roles (known is only \"permissions\")",
-            "4:50: custom_roles: \"permissions\" is listed twice; first at 4:37",
+            "4:16: custom_roles[0]: \"permission\" is not a part of custom roles (known are permissions, parents, managed_policies, custom_policies); did you mean \"permissions\"?",
+            "4:28: custom_roles[1]: \"policies\" is not a part of custom roles (known are permissions, parents, managed_policies, custom_policies)",
+            "4:51: custom_roles: \"permissions\" is listed twice; first at 4:38",
         ],
     ),
     (
@@ -243,10 +243,10 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
     (
         "roles: [null, 5, \"\", []]\n",
         &[
-            "4:9: roles[0]: nothing, or null, was given; expected a mapping with the fields id, display_name, description, internal, permissions",
-            "4:15: roles[1]: \"5\" was given; expected a mapping with the fields id, display_name, description, internal, permissions",
-            "4:18: roles[2]: \"\" was given; expected a mapping with the fields id, display_name, description, internal, permissions",
-            "4:22: roles[3]: a list was given; expected a mapping with the fields id, display_name, description, internal, permissions",
+            "4:9: roles[0]: nothing, or null, was given; expected a mapping with the fields id, display_name, description, internal, always_held, max_holders, permissions, policies, parents, covers",
+            "4:15: roles[1]: \"5\" was given; expected a mapping with the fields id, display_name, description, internal, always_held, max_holders, permissions, policies, parents, covers",
+            "4:18: roles[2]: \"\" was given; expected a mapping with the fields id, display_name, description, internal, always_held, max_holders, permissions, policies, parents, covers",
+            "4:22: roles[3]: a list was given; expected a mapping with the fields id, display_name, description, internal, always_held, max_holders, permissions, policies, parents, covers",
         ],
     ),
 ];

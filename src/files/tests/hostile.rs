@@ -1,6 +1,9 @@
 //! Files that nobody writes by accident: mutilated, deep, endless. Each gets an answer, and no panic.
 
-use super::{random::Random, round_trip::ACCOUNT};
+use super::{
+    random::Random,
+    round_trip::{ACCOUNT, CATALOG},
+};
 use crate::files::*;
 
 fn try_all(bytes: &[u8]) {
@@ -39,9 +42,9 @@ fn mutated_files_never_panic() {
     let seed = 0x5eed_f11e;
     println!("seed {seed:#x}");
     let mut random = Random::new(seed);
-    let catalog = write_catalog(&Random::new(7).catalog());
+    let random_catalog = write_catalog(&Random::new(7).catalog());
     for case in 0..20_000 {
-        let mut file = if case % 2 == 0 { ACCOUNT } else { &catalog }.as_bytes().to_vec();
+        let mut file = [ACCOUNT, &random_catalog, CATALOG][case % 3].as_bytes().to_vec();
         mutate(&mut random, &mut file);
         try_all(&file);
     }
@@ -63,6 +66,24 @@ fn deep_and_endless_files_are_refused_in_good_time() {
     try_all(format!("kind: account\nfeatures: [{}]", "a, ".repeat(300_000)).as_bytes());
     try_all(format!("kind: account\nusers:\n{}", "  - {id: u, emial: x}\n".repeat(30_000)).as_bytes());
     try_all("a: 1\n".repeat(100_000).as_bytes());
+    // Many parents of many roles, and as many patterns: what is looked up for each has to be cheap.
+    let head = "kind: catalog\nid: c\ndisplay_name: C\nsections: [{id: s, display_name: S}]\n";
+    let permissions: String = (0..5_000).map(|index| format!("  - {{id: a.x{index}.y.z, section: s}}\n")).collect();
+    let patterns: Vec<_> = (0..1_000).map(|index| format!("'*.x{index}.*.z'")).collect();
+    let statements = format!("{{effect: deny, permissions: [{}]}},", patterns.join(",")).repeat(50);
+    let policies: String =
+        (0..10).map(|index| format!("  - {{id: p{index}, display_name: P, statements: [{statements}]}}\n")).collect();
+    let parents = |index: usize| (index % 1000 + 1000..index % 1000 + 1100).map(|role| format!("r{role}"));
+    let roles: String = (0..2_100)
+        .map(|index| {
+            let parents: Vec<_> = if index < 1000 { parents(index).collect() } else { Vec::new() };
+            format!("  - {{id: r{index}, display_name: R, parents: [{}]}}\n", parents.join(","))
+        })
+        .collect();
+    let pairs: String = (0..1_000).map(|index| format!("  - [r{index}, r{}]\n", index + 1)).collect();
+    let file =
+        format!("{head}permissions:\n{permissions}policies:\n{policies}roles:\n{roles}mutually_exclusive:\n{pairs}");
+    assert_eq!(parse_catalog(file.as_bytes()).err().map(|problems| problems.to_string()), None);
 }
 
 #[test]

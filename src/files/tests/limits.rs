@@ -47,7 +47,16 @@ fn every_list_has_its_limit() {
     check(CATALOG, "api_scopes", 20_000, |index| format!("{{id: x{index}}}"), catalog);
     let with_section = format!("{CATALOG}sections: [{{id: s, display_name: S}}]\n");
     check(&with_section, "permissions", 20_000, |index| format!("{{id: a.x{index}, section: s}}"), catalog);
+    let types = |index| format!("{{id: x{index}, plural: xs{index}, display_name: X}}");
+    check(CATALOG, "resource_types", 100, types, catalog);
+    let with_permission = format!("{with_section}permissions: [{{id: a.b, section: s}}]\n");
+    let policy =
+        |index| format!("{{id: x{index}, display_name: X, statements: [{{effect: deny, permissions: ['a.*']}}]}}");
+    check(&with_permission, "policies", 10_000, policy, catalog);
     check(CATALOG, "roles", 10_000, named, catalog);
+    let pairs = format!("{CATALOG}roles:\n{}", entries(1_002, named));
+    check(&pairs, "mutually_exclusive", 1_000, |index| format!("[x{index}, x{}]", index + 1), catalog);
+    check(ACCOUNT, "policies", 10_000, policy, account);
     check(ACCOUNT, "roles", 10_000, named, account);
     check(ACCOUNT, "teams", 10_000, |index| format!("{{id: x{index}}}"), account);
 }
@@ -66,6 +75,57 @@ fn a_user_has_at_most_256_roles_and_teams() {
         ];
         assert_eq!(found, if count == 256 { &[][..] } else { &expected });
     }
+}
+
+#[test]
+fn what_policies_and_roles_consist_of_has_its_limits() {
+    let names =
+        |count: usize, before: &str| (0..count).map(|index| format!("{before}{index}")).collect::<Vec<_>>().join(", ");
+    for more in [0, 1] {
+        let statement = format!(
+            "{{effect: allow, permissions: [{}], resources: [{}]}}",
+            names(1_000 + more, "a.x"),
+            names(1_000 + more, "a/x")
+        );
+        let statements = vec!["{effect: deny, permissions: [a.b]}"; 99 + more].join(", ");
+        let file = format!(
+            "{ACCOUNT}policies: [{{id: p, display_name: P, statements: [{statement}, {statements}]}}]\n\
+             roles: [{{id: r, display_name: R, parents: [{}]}}]\n\
+             users: [{{id: u, exceptions: [{}]}}]\n",
+            names(100 + more, "r"),
+            (0..256 + more)
+                .map(|index| format!("{{permission: a.b{index}, reason: r}}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
+        let found: Vec<_> = account(file.as_bytes()).iter().flatten().map(|problem| problem.message.clone()).collect();
+        let expected = [
+            "policies[0].statements: 101 entries were given; expected at most 100",
+            "policies[0].statements[0].permissions: 1001 entries were given; expected at most 1000",
+            "policies[0].statements[0].resources: 1001 entries were given; expected at most 1000",
+            "roles[0].parents: 101 entries were given; expected at most 100",
+            "users[0].exceptions: 257 entries were given; expected at most 256",
+        ];
+        assert_eq!(found, if more == 0 { &[][..] } else { &expected });
+    }
+    let file = |reason: usize, condition: usize| {
+        format!(
+            "{ACCOUNT}users: [{{id: u, exceptions: [{{permission: a.b, reason: {}}}]}}]\n\
+             policies: [{{id: p, display_name: P, statements: [{{effect: deny, permissions: ['**'], condition: {}}}]}}]\n",
+            "é".repeat(reason / 2),
+            "é".repeat(condition / 2),
+        )
+    };
+    assert!(account(file(1024, 4096).as_bytes()).is_none());
+    let problems = account(file(1026, 4098).as_bytes()).unwrap();
+    let found: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(
+        found,
+        [
+            "users[0].exceptions[0].reason: 1026 bytes were given; expected at most 1024",
+            "policies[0].statements[0].condition: 4098 bytes were given; expected at most 4096",
+        ]
+    );
 }
 
 #[test]

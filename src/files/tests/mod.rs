@@ -4,6 +4,8 @@
 
 mod bad_accounts;
 mod bad_catalogs;
+mod bad_policies;
+mod comparison;
 mod hostile;
 mod limits;
 mod random;

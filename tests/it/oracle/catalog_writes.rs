@@ -17,9 +17,11 @@ impl Oracle {
 }
 
 impl Catalog {
-    /// The resource types that another version has no more, or as new ones.
+    /// The resource types that another version has no more, or as new ones. A type is its whole place in the tree: where one
+    /// above it is another, it is too.
     pub fn dropped_types(&self, new: &Self) -> Set {
-        let stays = |id: &&String| new.resource_types.get(*id) == self.resource_types.get(*id);
+        let same = |id: &String| new.resource_types.get(id) == self.resource_types.get(id);
+        let stays = |id: &&String| self.chain(Some(id)).iter().all(same);
         self.resource_types.keys().filter(|id| !stays(id)).cloned().collect()
     }
 }

@@ -25,7 +25,7 @@ mod internal_tests;
 mod listing_tests;
 mod lists;
 mod path_tests;
-mod paths;
+pub mod paths;
 mod place_writes;
 mod platform;
 mod policy_tests;

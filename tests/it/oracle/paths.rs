@@ -112,7 +112,7 @@ impl Catalog {
     }
 
     /// The value of each facet in a question: read from the whole path, or given.
-    pub(super) fn facet_values(
+    pub fn facet_values(
         &self,
         path: &str,
         given: &BTreeMap<String, String>,

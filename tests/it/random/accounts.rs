@@ -1,16 +1,15 @@
 //! Accounts, and what they are entitled to.
 
-use rolecall::proto;
-use tonic::Code;
+use rolecall::{proto, service::ErrorReason};
 
-use super::{Difference, Place, Worker, manners::send, mask};
+use super::{Difference, Place, Worker, expected::Wrong, manners::send, mask};
 
 impl Worker {
     pub(super) async fn create_account(&mut self, place: &Place) -> Result<(), Difference> {
         let catalog = self.catalog_id(self.random.0 as usize % 2);
         let known = self.oracle.catalogs.get(&catalog).map(|found| found.features.clone());
         let chosen = self.random.subset(70, known.unwrap_or_default());
-        let wrong = if place.found.is_some() { vec![Code::AlreadyExists] } else { Vec::new() };
+        let wrong = if place.found.is_some() { ErrorReason::AlreadyExists.into() } else { Wrong::new() };
         let request = proto::CreateAccountRequest {
             account_id: place.id.clone(),
             account: Some(proto::Account {
@@ -36,7 +35,7 @@ impl Worker {
         match self.random.below(20) {
             0 => {
                 state = proto::account::State::Unspecified;
-                wrong.push(Code::InvalidArgument);
+                wrong.push(ErrorReason::FieldInvalid);
             }
             1..4 => {
                 update_mask = mask(&["state"]);
@@ -44,7 +43,7 @@ impl Worker {
             }
             4 if place.found.is_some() => {
                 chosen.insert("f9".into());
-                wrong.push(Code::NotFound);
+                wrong.push(ErrorReason::FeatureNotFound);
             }
             5 => {
                 update_mask = None; // the state that is left out stays

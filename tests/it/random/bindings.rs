@@ -1,22 +1,23 @@
 //! Who is given which role, one by one and many at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rolecall::proto;
+use rolecall::{proto, service::ErrorReason};
 use tonic::Code;
 
 use super::{
-    super::oracle::{Holder, RoleName},
-    Difference, Place, Worker, holder_text,
-    manners::{Wrong, send},
-    roles, same, service_accounts, teams, users,
+    super::oracle::{Binding, BindingKey, Holder, RoleName},
+    Difference, Place, Worker,
+    expected::Wrong,
+    holder_text, managed_roles,
+    manners::send,
+    roles, same, service_accounts, teams, time, users,
 };
 
 impl Worker {
     pub(super) fn random_role(&mut self) -> RoleName {
-        let number = self.random.below(5);
         if self.random.chance(50) {
-            RoleName::Managed(format!("m{number}"))
+            RoleName::Managed(self.random.pick(managed_roles()).unwrap())
         } else {
             RoleName::Custom(self.random.pick(roles()).unwrap())
         }
@@ -33,12 +34,14 @@ impl Worker {
         let may = |role: &RoleName| if allow_internal { place.has_role(role) } else { place.shows_role(role) };
         let there: Vec<RoleName> = self.oracle.roles(&place.id, true).into_iter().filter(may).collect();
         let mut chosen = BTreeSet::new();
-        for _ in 0..self.random.below(most + 1) {
+        // Where everybody has to hold a role, most are given one.
+        let least = usize::from(most > 0 && place.catalog.must_hold_role && self.random.chance(85));
+        for _ in 0..least + self.random.below(most + 1 - least) {
             let known = if self.random.chance(97) { self.random.pick(there.clone()) } else { Some(self.random_role()) };
             chosen.extend(known);
         }
         if !chosen.iter().all(may) {
-            wrong.push(Code::NotFound);
+            wrong.push(ErrorReason::RoleNotFound);
         }
         chosen.into_iter().collect()
     }
@@ -52,8 +55,25 @@ impl Worker {
         }
     }
 
-    fn holds(&self, place: &Place, holder: &Holder, role: &RoleName) -> bool {
-        place.found.as_ref().is_some_and(|found| found.bindings.contains_key(&(holder.clone(), role.clone())))
+    /// A binding that is there and has not expired.
+    fn held(&self, place: &Place, key: &BindingKey) -> Option<Binding> {
+        let binding = place.found.as_ref().and_then(|found| found.bindings.get(key)).copied();
+        binding.filter(|binding| binding.expires.is_none_or(|expires| self.now < expires))
+    }
+
+    /// What a role is held on, and until when: nearly always something that is there, and a time ahead.
+    fn random_terms(&mut self, place: &Place, wrong: &mut Wrong) -> (Option<String>, Option<u64>) {
+        let mut resource = if self.random.chance(45) { self.random.pick(place.paths()) } else { None };
+        if self.random.chance(2) {
+            resource = Some("sites/x9".into());
+            wrong.push(ErrorReason::ResourceNotFound);
+        }
+        let mut expires = self.random_expiry(35);
+        if self.random.chance(2) {
+            expires = Some(self.now - self.random.below(2) as u64);
+            wrong.push(ErrorReason::FieldInvalid);
+        }
+        (resource, expires)
     }
 
     pub(super) async fn create_binding(&mut self, place: &Place) -> Result<(), Difference> {
@@ -61,63 +81,93 @@ impl Worker {
         let holder = self.random_holder(place);
         let allow_internal_role = self.random.chance(50);
         let mut wrong = place.missing();
-        let visible = if allow_internal_role { place.has_role(&role) } else { place.shows_role(&role) };
-        if !visible || !place.has_holder(&holder) {
-            wrong.push(Code::NotFound);
-        } else if self.holds(place, &holder, &role) {
-            wrong.push(Code::AlreadyExists);
+        let (resource, expires) = self.random_terms(place, &mut wrong);
+        let key = (holder, role, resource);
+        self.check_new_binding(place, &key, allow_internal_role, &mut wrong);
+        if self.held(place, &key).is_some() {
+            wrong.push(ErrorReason::AlreadyExists);
         }
+        let now = self.now;
+        let after =
+            self.after(&place.id, &mut wrong, |oracle| oracle.bind(&place.id, key.clone(), expires, now));
         let request = proto::CreateRoleBindingRequest {
             parent: place.name.clone(),
-            role_binding: Some(self.binding(place, &holder, &role)),
+            role_binding: Some(self.binding(&place.id, &key, expires)),
             allow_internal_role,
             ..Default::default()
         };
         if let Some(answer) = send!(self, bindings.create_role_binding, request, wrong).await? {
-            self.same_binding(place, &holder, &role, answer.role_binding)?;
-            self.oracle.create_binding(&place.id, holder, role);
+            self.oracle = after;
+            self.same_binding(&place.id, &key, answer.role_binding)?;
         }
         Ok(())
     }
 
-    fn binding(&self, place: &Place, holder: &Holder, role: &RoleName) -> proto::RoleBinding {
-        let role = self.role_text(&place.id, role);
-        proto::RoleBinding { holder: holder_text(holder), role, ..proto::RoleBinding::default() }
+    fn check_new_binding(&self, place: &Place, key: &BindingKey, allow_internal: bool, wrong: &mut Wrong) {
+        let (holder, role, _) = key;
+        if !(if allow_internal { place.has_role(role) } else { place.shows_role(role) }) {
+            wrong.push(ErrorReason::RoleNotFound);
+        }
+        if !place.has_holder(holder) {
+            wrong.push(Code::NotFound);
+        }
     }
 
+    /// A binding as the API has it.
+    pub(super) fn binding(&self, account: &str, key: &BindingKey, expires: Option<u64>) -> proto::RoleBinding {
+        let (holder, role, resource) = key;
+        proto::RoleBinding {
+            holder: holder_text(holder),
+            role: self.role_text(account, role),
+            resource: resource.clone().unwrap_or_default(),
+            expire_time: expires.map(time),
+            ..proto::RoleBinding::default()
+        }
+    }
+
+    /// Holds a binding against what is in force.
     fn same_binding(
         &self,
-        place: &Place,
-        holder: &Holder,
-        role: &RoleName,
+        account: &str,
+        key: &BindingKey,
         given: Option<proto::RoleBinding>,
     ) -> Result<(), Difference> {
-        let given = given.unwrap_or_default();
-        let expected = (holder_text(holder), self.role_text(&place.id, role));
-        same("the role binding", &(given.holder, given.role), &expected)
+        let expires = self.oracle.accounts[account].bindings.get(key).and_then(|binding| binding.expires);
+        same("the role binding", &terms(given.unwrap_or_default()), &self.binding(account, key, expires))
+    }
+
+    /// Every binding of an account as the API has it, by what it says, with its key and the write that made it.
+    pub(super) fn bindings_shown(&self, account: &str) -> BTreeMap<String, (BindingKey, u64)> {
+        let bindings = self.oracle.accounts[account].bindings.iter();
+        let shown = bindings.map(|(key, binding)| {
+            (format!("{:?}", self.binding(account, key, binding.expires)), (key.clone(), binding.made))
+        });
+        shown.collect()
     }
 
     /// Deletes a binding that is found by listing, and holds the list against the oracle.
     pub(super) async fn delete_binding(&mut self, place: &Place) -> Result<(), Difference> {
         let Some(found) = &place.found else { return Ok(()) };
-        let Some((holder, role)) = self.random.pick(found.bindings.keys().cloned()) else { return Ok(()) };
+        let Some(key) = self.random.pick(found.bindings.keys().cloned()) else { return Ok(()) };
+        let (holder, role, _) = &key;
         let request = proto::ListRoleBindingsRequest {
             parent: place.name.clone(),
-            holder: if self.random.chance(50) { holder_text(&holder) } else { String::new() },
-            role: self.role_text(&place.id, &role),
+            holder: if self.random.chance(50) { holder_text(holder) } else { String::new() },
+            role: self.role_text(&place.id, role),
             show_internal: true,
             ..Default::default()
         };
         let by_holder = !request.holder.is_empty();
         let listed = self.wire.bindings.list_role_bindings(request).await.map_err(|status| status.to_string())?;
         let listed = listed.into_inner().role_bindings;
-        let mut holders: Vec<String> = listed.iter().map(|binding| binding.holder.clone()).collect();
-        holders.sort();
-        let held = found.bindings.keys().filter(|(other, of)| *of == role && (!by_holder || *other == holder));
-        let mut expected: Vec<String> = held.map(|(holder, _)| holder_text(holder)).collect();
-        expected.sort();
-        same(&format!("the holders of {role:?}"), &holders, &expected)?;
-        let binding = listed.into_iter().find(|binding| binding.holder == holder_text(&holder)).unwrap();
+        let mut given: Vec<String> = listed.iter().map(|each| format!("{:?}", terms(each.clone()))).collect();
+        given.sort();
+        let held = self.bindings_shown(&place.id).into_iter();
+        let held = held.filter(|(_, ((other, of, _), _))| of == role && (!by_holder || other == holder));
+        let expected: Vec<String> = held.map(|(text, _)| text).collect();
+        same(&format!("the bindings of {role:?}"), &given, &expected)?;
+        let wanted = self.binding(&place.id, &key, found.bindings[&key].expires);
+        let binding = listed.into_iter().find(|binding| terms(binding.clone()) == wanted).unwrap();
         let request = proto::GetRoleBindingRequest { name: binding.name.clone(), consistency: None };
         let got = self.wire.bindings.get_role_binding(request.clone()).await;
         let got = got.map_err(|status| format!("GetRoleBinding: {status}"))?.into_inner().role_binding;
@@ -127,14 +177,16 @@ impl Worker {
             0 => binding.etag,
             1 => {
                 // A damaged etag is no etag of it.
-                wrong.extend([Code::Aborted, Code::InvalidArgument]);
+                wrong.push(ErrorReason::EtagMismatch);
+                wrong.push(Code::InvalidArgument);
                 binding.etag + "x"
             }
             _ => String::new(),
         };
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.unbind(&place.id, &key));
         let delete = proto::DeleteRoleBindingRequest { name: binding.name, etag, ..Default::default() };
         if send!(self, bindings.delete_role_binding, delete, wrong).await?.is_some() {
-            self.oracle.delete_binding(&place.id, holder, role);
+            self.oracle = after;
             let again = self.wire.bindings.get_role_binding(request).await.map_err(|status| status.code());
             same("the deleted role binding", &again.map(|_| ()), &Err(Code::NotFound))?;
         }
@@ -144,44 +196,56 @@ impl Worker {
     pub(super) async fn create_bindings(&mut self, place: &Place) -> Result<(), Difference> {
         let mut wrong = place.missing();
         let (skip_held, allow_internal_role) = (self.random.chance(60), self.random.chance(50));
-        let mut wanted = BTreeSet::new();
+        let mut wanted: BTreeMap<BindingKey, Option<u64>> = BTreeMap::new();
         for _ in 0..1 + self.random.below(3) {
             let holder = self.random_holder(place);
             if !place.has_holder(&holder) && self.random.chance(80) {
                 continue;
             }
             for role in self.some_roles(place, 2, allow_internal_role, &mut wrong) {
-                wanted.insert((holder.clone(), role));
+                let (resource, expires) = self.random_terms(place, &mut wrong);
+                wanted.insert((holder.clone(), role, resource), expires);
             }
         }
         if wanted.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
         }
-        if wanted.iter().any(|(holder, _)| !place.has_holder(holder)) {
-            wrong.push(Code::NotFound);
+        for (key, expires) in &mut wanted {
+            self.check_new_binding(place, key, allow_internal_role, &mut wrong);
+            let Some(held) = self.held(place, key) else { continue };
+            if skip_held && self.random.chance(80) {
+                *expires = held.expires;
+            }
+            if !skip_held || *expires != held.expires {
+                wrong.push(ErrorReason::AlreadyExists);
+            }
         }
-        if !skip_held && wanted.iter().any(|(holder, role)| self.holds(place, holder, role)) {
-            wrong.push(Code::AlreadyExists);
-        }
+        let now = self.now;
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            wanted.iter().for_each(|(key, expires)| oracle.bind(&place.id, key.clone(), *expires, now));
+        });
+        let sent = wanted.iter().map(|(key, expires)| self.binding(&place.id, key, *expires)).collect();
         let request = proto::BatchCreateRoleBindingsRequest {
             parent: place.name.clone(),
-            role_bindings: wanted.iter().map(|(holder, role)| self.binding(place, holder, role)).collect(),
+            role_bindings: sent,
             skip_held,
             allow_internal_role,
             ..Default::default()
         };
         if let Some(answer) = send!(self, bindings.batch_create_role_bindings, request, wrong).await? {
+            self.oracle = after;
             same("the number of role bindings made", &answer.role_bindings.len(), &wanted.len())?;
-            for ((holder, role), given) in wanted.into_iter().zip(answer.role_bindings) {
-                self.same_binding(place, &holder, &role, Some(given))?;
-                self.oracle.create_binding(&place.id, holder, role);
+            for (key, given) in wanted.keys().zip(answer.role_bindings) {
+                self.same_binding(&place.id, key, Some(given))?;
             }
         }
         Ok(())
     }
 
     pub(super) async fn delete_bindings(&mut self, place: &Place) -> Result<(), Difference> {
-        let Some(found) = &place.found else { return Ok(()) };
+        if place.found.is_none() {
+            return Ok(());
+        }
         let parent = place.name.clone();
         let request =
             proto::ListRoleBindingsRequest { parent: parent.clone(), show_internal: true, ..Default::default() };
@@ -191,27 +255,30 @@ impl Worker {
         let mut wrong = Wrong::new();
         let mut names: Vec<String> = listed.iter().map(|binding| binding.name.clone()).collect();
         if names.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
         } else if self.random.chance(10) {
             names.push(format!("{parent}/roleBindings/{}", u32::MAX));
-            wrong.push(Code::NotFound);
+            wrong.push(ErrorReason::BindingNotFound);
         }
+        let shown = self.bindings_shown(&place.id);
+        let mut keys = Vec::new();
+        for binding in listed {
+            let Some((key, _)) = shown.get(&format!("{:?}", terms(binding.clone()))) else {
+                return Err(format!("{binding:?} was listed; the oracle says {shown:?}"));
+            };
+            keys.push(key.clone());
+        }
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            keys.iter().for_each(|key| oracle.unbind(&place.id, key));
+        });
         let request = proto::BatchDeleteRoleBindingsRequest { parent, names, ..Default::default() };
         if send!(self, bindings.batch_delete_role_bindings, request, wrong).await?.is_some() {
-            for binding in listed {
-                let mut keys = found.bindings.keys();
-                let key = keys.find(|(holder, role)| {
-                    (holder_text(holder), self.role_text(&place.id, role))
-                        == (binding.holder.clone(), binding.role.clone())
-                });
-                let Some((holder, role)) = key else { return Err(format!("{binding:?} was listed")) };
-                self.oracle.delete_binding(&place.id, holder.clone(), role.clone());
-            }
+            self.oracle = after;
         }
         Ok(())
     }
 
-    /// Internal roles stay as they are.
+    /// Internal roles stay as they are, and so does what is held on resources.
     pub(super) async fn replace_bindings(&mut self, place: &Place) -> Result<(), Difference> {
         let holder = self.random_holder(place);
         let mut wrong = place.missing();
@@ -219,6 +286,26 @@ impl Worker {
             wrong.push(Code::NotFound);
         }
         let wanted = self.some_roles(place, 4, false, &mut wrong);
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for role in self.oracle.roles(&place.id, false) {
+            let key = (holder.clone(), role.clone(), None);
+            let held = place.found.as_ref().and_then(|found| found.bindings.get(&key));
+            match (held.map(|held| held.expires), wanted.contains(&role)) {
+                (Some(None), true) | (None, false) => {}
+                // One that is to last is given anew.
+                (_, true) => added.push(role),
+                (Some(_), false) => removed.push(role),
+            }
+        }
+        let now = self.now;
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            for role in added.iter().chain(&removed) {
+                oracle.unbind(&place.id, &(holder.clone(), role.clone(), None));
+            }
+            for role in &added {
+                oracle.bind(&place.id, (holder.clone(), role.clone(), None), None, now);
+            }
+        });
         let request = proto::ReplaceRoleBindingsRequest {
             parent: place.name.clone(),
             holder: holder_text(&holder),
@@ -226,23 +313,15 @@ impl Worker {
             ..Default::default()
         };
         if let Some(answer) = send!(self, bindings.replace_role_bindings, request, wrong).await? {
-            let (mut added, mut removed) = (Vec::new(), Vec::new());
-            for role in self.oracle.roles(&place.id, false) {
-                match (self.holds(place, &holder, &role), wanted.contains(&role)) {
-                    (false, true) => {
-                        added.push(role.clone());
-                        self.oracle.create_binding(&place.id, holder.clone(), role);
-                    }
-                    (true, false) => {
-                        removed.push(role.clone());
-                        self.oracle.delete_binding(&place.id, holder.clone(), role);
-                    }
-                    _ => {}
-                }
-            }
+            self.oracle = after;
             same("the roles that were given", &answer.added_roles, &self.role_texts(&place.id, added))?;
             same("the roles that were taken away", &answer.removed_roles, &self.role_texts(&place.id, removed))?;
         }
         Ok(())
     }
+}
+
+/// What a binding says, without what the server chooses.
+pub(super) fn terms(binding: proto::RoleBinding) -> proto::RoleBinding {
+    proto::RoleBinding { name: String::new(), create_time: None, etag: String::new(), ..binding }
 }

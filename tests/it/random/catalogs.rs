@@ -1,75 +1,19 @@
 //! Catalogs made at random, applied with and without drops, exported, compared and deleted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use rolecall::proto::{self, applied_change::Action};
-use serde_json::json;
+use rolecall::{
+    proto::{self, applied_change::Action},
+    service::ErrorReason,
+};
 use tonic::Code;
 
 use super::{
-    super::oracle::{Catalog, Permission, Role},
-    Difference, Set, Version, Worker, api_scopes, features,
-    files::Upload,
-    manners::{Wrong, send},
-    permissions, same, sections,
+    super::oracle::Catalog, Difference, Set, Version, Worker, catalog_files::catalog_file, expected::{Wrong, reason_of},
+    files::Upload, manners::send, same,
 };
 
 impl Worker {
-    /// A new version: mostly of what was there before, with some things changed.
-    fn random_catalog(&mut self, before: Option<&Catalog>) -> Catalog {
-        let whole = Catalog::default();
-        let old = before.filter(|_| self.random.chance(60)).unwrap_or(&whole);
-        let is_new = old.permissions.is_empty();
-        let random = &mut self.random;
-        let kept = match is_new {
-            true => random.subset(85, features()),
-            false => features().filter(|id| old.features.contains(id) ^ random.chance(4)).collect(),
-        };
-        let mut scopes: BTreeMap<String, Set> = BTreeMap::new();
-        for (number, id) in api_scopes().enumerate() {
-            if random.chance(4) {
-                continue;
-            }
-            // Only later ones are included, so there are no cycles.
-            let later = random.subset(30, api_scopes().skip(number + 1));
-            let includes = old.api_scopes.get(&id).filter(|_| random.chance(95)).cloned().unwrap_or(later);
-            scopes.insert(id, includes);
-        }
-        let known: Set = scopes.keys().cloned().collect();
-        scopes.values_mut().for_each(|includes| includes.retain(|scope| known.contains(scope)));
-        let mut defined: BTreeMap<String, Permission> = BTreeMap::new();
-        for id in permissions() {
-            let same = old.permissions.get(&id).filter(|_| random.chance(95)).cloned();
-            let mut definition = match same {
-                Some(same) => same,
-                None if random.chance(8) => continue,
-                None => Permission {
-                    feature: if random.chance(60) { random.pick(features()) } else { None },
-                    internal: random.chance(12),
-                    section: random.pick(sections()).unwrap_or_default(),
-                    api_scopes: random.subset(25, api_scopes()),
-                },
-            };
-            definition.feature = definition.feature.filter(|feature| kept.contains(feature));
-            definition.api_scopes.retain(|scope| scopes.contains_key(scope));
-            defined.insert(id, definition);
-        }
-        let mut managed: BTreeMap<String, Role> = BTreeMap::new();
-        for number in 0..5 {
-            let id = format!("m{number}");
-            let internal = number == 4 || random.chance(2);
-            let same = old.roles.get(&id).filter(|_| random.chance(90)).cloned();
-            let mut role = match same {
-                Some(same) => same,
-                None if random.chance(10) => continue,
-                None => Role { internal, permissions: random.subset(30, defined.keys().cloned()) },
-            };
-            role.permissions.retain(|id| defined.get(id).is_some_and(|each| role.internal || !each.internal));
-            managed.insert(id, role);
-        }
-        Catalog { features: kept, permissions: defined, api_scopes: scopes, roles: managed }
-    }
-
     pub(super) async fn first_catalog(&mut self, number: usize) -> Result<(), Difference> {
         let id = self.catalog_id(number);
         let catalog = self.random_catalog(None);
@@ -87,7 +31,7 @@ impl Worker {
         let mut wrong = Wrong::new();
         let allow_drops = self.random.chance(60);
         if !allow_drops && !self.oracle.drops(&id, &catalog).is_empty() {
-            wrong.push(Code::FailedPrecondition);
+            wrong.push(ErrorReason::CatalogDropsInUse);
         }
         let mut etag = String::new();
         if before.is_some() && wrong.is_empty() {
@@ -101,8 +45,15 @@ impl Worker {
         id: &str,
         catalog: Catalog,
         upload: Upload,
-        wrong: Wrong,
+        mut wrong: Wrong,
     ) -> Result<(), Difference> {
+        let mut after = self.oracle.clone();
+        after.replace_catalog(id, catalog.clone());
+        for (account, each) in &self.oracle.accounts {
+            if each.catalog == id {
+                self.constrain(account, &after, &mut wrong);
+            }
+        }
         let file = catalog_file(id, &catalog);
         let drops = self.oracle.drops(id, &catalog);
         if self.random.chance(5) {
@@ -112,10 +63,12 @@ impl Worker {
             self.compared("validate_only");
         }
         let outcome = upload.catalog(self.wire.clone(), &file).await;
-        let refused_for_drops = wrong.contains(&Code::FailedPrecondition);
-        let (result, applied) = match outcome {
-            Ok(applied) => (Ok(()), applied),
-            Err((applied, status)) => (Err((applied.clone(), status)), applied),
+        let (result, applied, refused_for_drops) = match outcome {
+            Ok(applied) => (Ok(()), applied, false),
+            Err((applied, status)) => {
+                let for_drops = reason_of(&status).as_deref() == Some(ErrorReason::CatalogDropsInUse.name());
+                (Err((applied.clone(), status)), applied, for_drops)
+            }
         };
         self.ended("ApplyCatalog", result, &wrong)?;
         if wrong.is_empty() || refused_for_drops {
@@ -127,7 +80,7 @@ impl Worker {
         if wrong.is_empty() {
             self.done.writes += 1;
             self.token.clone_from(&applied.token);
-            self.oracle.replace_catalog(id, catalog.clone());
+            self.oracle = after;
             let version = Version { id: id.to_owned(), token: applied.token, catalog };
             if self.versions.len() < 40 {
                 self.versions.push(version);
@@ -161,7 +114,7 @@ impl Worker {
         let name = format!("catalogs/{id}");
         let mut wrong = Wrong::new();
         if self.oracle.accounts.values().any(|account| account.catalog == id) {
-            wrong.push(Code::FailedPrecondition);
+            wrong.push(ErrorReason::CatalogInUse);
         }
         let etag = self.etag(&name, &mut wrong).await?;
         let request = proto::DeleteCatalogRequest { name: name.clone(), etag, ..Default::default() };
@@ -217,7 +170,7 @@ impl Worker {
             expected.push((role, action, gained, lost));
         }
         same(&format!("{request:?}"), &given, &expected)?;
-        let kinds = ["features/", "permissions/", "api_scopes/", "roles/"];
+        let kinds = ["features/", "permissions/", "api_scopes/", "roles/", "policies/"];
         let changes = answer.changes.iter().filter(|change| change.action() != Action::Update);
         let changes = changes.filter(|change| kinds.iter().any(|kind| change.subject.starts_with(kind)));
         let given: BTreeSet<_> = changes.map(|change| (change.action() as i32, change.subject.clone())).collect();
@@ -235,29 +188,7 @@ fn subjects(catalog: &Catalog) -> Set {
     let features = catalog.features.iter().map(|id| format!("features/{id}"));
     let permissions = catalog.permissions.keys().map(|id| format!("permissions/{id}"));
     let api_scopes = catalog.api_scopes.keys().map(|id| format!("api_scopes/{id}"));
-    features.chain(permissions).chain(api_scopes).chain(catalog.roles.keys().map(|id| format!("roles/{id}"))).collect()
-}
-
-fn catalog_file(id: &str, catalog: &Catalog) -> Vec<u8> {
-    let named = |id: &String| json!({"id": id, "display_name": id});
-    let file = json!({
-        "kind": "catalog", "id": id, "display_name": id, "custom_roles": ["permissions"],
-        "features": catalog.features.iter().map(named).collect::<Vec<_>>(),
-        "sections": sections().map(|id| named(&id)).collect::<Vec<_>>(),
-        "api_scopes": catalog.api_scopes.iter()
-            .map(|(id, includes)| json!({"id": id, "includes": includes})).collect::<Vec<_>>(),
-        "permissions": catalog.permissions.iter().map(|(id, each)| {
-            let mut text = json!({
-                "id": id, "section": each.section, "api_scopes": each.api_scopes, "internal": each.internal,
-            });
-            if let Some(feature) = &each.feature {
-                text["feature"] = json!(feature);
-            }
-            text
-        }).collect::<Vec<_>>(),
-        "roles": catalog.roles.iter().map(|(id, each)| {
-            json!({"id": id, "display_name": id, "internal": each.internal, "permissions": each.permissions})
-        }).collect::<Vec<_>>(),
-    });
-    serde_json::to_vec_pretty(&file).unwrap()
+    let roles = catalog.roles.keys().map(|id| format!("roles/{id}"));
+    let policies = catalog.policies.keys().map(|id| format!("policies/{id}"));
+    features.chain(permissions).chain(api_scopes).chain(roles).chain(policies).collect()
 }

@@ -1,12 +1,11 @@
 //! Etags: the right one is accepted, the one of an earlier version is not.
 
-use rolecall::proto;
-use tonic::Code;
+use rolecall::{proto, service::ErrorReason};
 
 use super::{
-    super::oracle::{RoleName, State, Subject},
+    super::oracle::{PolicyName, RoleName, State, Subject},
     Difference, Worker,
-    manners::Wrong,
+    expected::Wrong,
     same,
 };
 
@@ -26,7 +25,7 @@ impl Worker {
         let stale = before.filter(|before| *before != now).or_else(|| dead.next_back());
         match stale {
             Some(stale) if self.random.chance(60) => {
-                wrong.push(Code::Aborted);
+                wrong.push(ErrorReason::EtagMismatch);
                 self.compared("etag, stale");
                 Ok(stale)
             }
@@ -85,6 +84,16 @@ impl Worker {
                 let read = read.unwrap_or_default();
                 let etag = read.etag.clone();
                 self.same_role(account, &RoleName::Custom((*id).to_owned()), read, true, true).map(|()| etag)
+            }
+            ["accounts", account, "accessPolicies", id] => {
+                let request = proto::GetAccessPolicyRequest { name, consistency: None };
+                let read = self.wire.policies.get_access_policy(request).await.map_err(failed)?.into_inner();
+                self.same_policy(account, &PolicyName::Custom((*id).to_owned()), read.access_policy)
+            }
+            ["accounts", account, "resources", path @ ..] => {
+                let request = proto::GetResourceRequest { name, consistency: None };
+                let read = self.wire.resources.get_resource(request).await.map_err(failed)?.into_inner();
+                self.same_resource(account, &path.join("/"), read.resource)
             }
             ["catalogs", id] => {
                 let request = proto::GetCatalogRequest { name, consistency: None };

@@ -1,4 +1,4 @@
-//! Files sent to the server, and account files made at random. A file makes an account equal to it in one write.
+//! Files sent to the server. A file makes an account equal to it in one write.
 
 use std::{collections::BTreeMap, sync::Mutex};
 
@@ -6,14 +6,15 @@ use rolecall::proto::{
     self, ApplyAccountRequest, ApplyCatalogRequest, apply_account_response::Event as AccountEvent,
     apply_catalog_response::Event as CatalogEvent,
 };
-use serde_json::json;
 use tonic::{Code, Status};
 
 use super::{
-    super::oracle::{Account, CustomRole, Holder, RoleName, ServiceAccount, State, User},
-    Difference, Place, Set, Wire, Worker,
-    manners::{Wrong, patiently},
-    roles, same, service_accounts, teams, users,
+    super::oracle::Account,
+    Difference, Place, Wire, Worker,
+    account_files::account_file,
+    expected::{Wrong, reason_of},
+    manners::patiently,
+    same,
 };
 
 /// What is said with a file.
@@ -115,13 +116,15 @@ impl Worker {
     ) -> Result<(), Difference> {
         match outcome {
             Ok(_) if wrong.is_empty() => Ok(()),
-            Err((_, status)) if wrong.contains(&status.code()) => {
+            Err((_, status)) if wrong.admits(&status) => {
                 self.done.refused += 1;
+                self.refused(&status);
                 Ok(())
             }
-            Ok(_) => Err(format!("{what} succeeded; one of {wrong:?} was expected")),
+            Ok(_) => Err(format!("{what} succeeded; the oracle says one of {wrong:?}")),
             Err((applied, status)) => {
-                Err(format!("{what} failed with {status} {:?}; one of {wrong:?} was expected", applied.problems))
+                let (reason, problems) = (reason_of(&status), applied.problems);
+                Err(format!("{what} failed with {reason:?} {status} {problems:?}; the oracle says one of {wrong:?}"))
             }
         }
     }
@@ -135,13 +138,14 @@ impl Worker {
                 Account { catalog: self.catalog_id(number), ..Account::default() }
             }
         };
-        let whole = self.random_account(&found);
-        let file = self.account_file(&place.id, &whole);
+        let whole = self.random_account(&place.id, &found);
+        let file = account_file(&place.id, &whole);
         let mut wrong = Wrong::new();
         let mut upload = Upload::default();
         if place.found.is_some() {
             upload.etag = self.etag(&place.name, &mut wrong).await?;
         }
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.apply_account(&place.id, whole));
         if self.random.chance(10) {
             let only = Upload { validate_only: true, ..upload.clone() };
             let outcome = only.account(self.wire.clone(), &file).await;
@@ -166,113 +170,13 @@ impl Worker {
             let again = again.map_err(|(_, status)| format!("ApplyAccount, sent again: {status}"))?;
             same("ApplyAccount, sent again", &(again.token, again.changes), &(token.clone(), 0))?;
             let other = upload.account(self.wire.clone(), &[file.as_slice(), b"\n"].concat()).await;
-            self.ended("ApplyAccount, another file with the same request id", other, &vec![Code::InvalidArgument])?;
+            self.ended("ApplyAccount, another file with the same request id", other, &Code::InvalidArgument.into())?;
             self.compared("request id, sent again");
         }
         self.done.writes += 1;
         self.token = token;
-        self.oracle.apply_account(&place.id, whole);
+        self.oracle = after;
         Ok(())
-    }
-
-    fn random_account(&mut self, found: &Account) -> Account {
-        let catalog = self.oracle.catalogs[&found.catalog].clone();
-        let random = &mut self.random;
-        let mut whole = Account { catalog: found.catalog.clone(), active: random.chance(95), ..Account::default() };
-        whole.features = random.subset(80, catalog.features.clone());
-        let open = catalog.permissions.iter().filter(|(_, each)| !each.internal).map(|(id, _)| id.clone());
-        let open: Set = open.collect();
-        for id in random.subset(70, roles()) {
-            let old = found.roles.get(&id).filter(|_| random.chance(60)).cloned();
-            let mut role = old.unwrap_or_else(|| CustomRole {
-                permissions: random.subset(30, open.clone()),
-                left_out: random.subset(15, catalog.api_scopes.keys().cloned()),
-            });
-            role.permissions.retain(|permission| open.contains(permission));
-            role.left_out.retain(|scope| catalog.api_scopes.contains_key(scope));
-            whole.roles.insert(id, role);
-        }
-        whole.teams = random.subset(70, teams()).into_iter().map(|team| (team, Set::new())).collect();
-        for id in random.subset(80, users()) {
-            let (state, _) = users::random_state(random);
-            let old = found.users.get(&id).filter(|_| random.chance(50)).map(|user| user.texts.clone());
-            let texts = old.unwrap_or_else(|| users::random_texts(random));
-            for members in whole.teams.values_mut() {
-                if random.chance(35) {
-                    members.insert(id.clone());
-                }
-            }
-            whole.users.insert(id, User { state, texts, ..User::default() });
-        }
-        for id in random.subset(40, service_accounts()) {
-            let state = if random.chance(85) { State::Active } else { State::Suspended };
-            whole.service_accounts.insert(id, ServiceAccount { state, ..ServiceAccount::default() });
-        }
-        let mut holders: Vec<Holder> = whole.users.keys().cloned().map(Holder::User).collect();
-        holders.extend(whole.teams.keys().cloned().map(Holder::Team));
-        holders.extend(whole.service_accounts.keys().cloned().map(Holder::ServiceAccount));
-        let mut names: Vec<RoleName> = catalog.roles.keys().cloned().map(RoleName::Managed).collect();
-        names.extend(whole.roles.keys().cloned().map(RoleName::Custom));
-        for holder in holders {
-            for role in &names {
-                let binding = (holder.clone(), role.clone());
-                if random.chance(if found.bindings.contains_key(&binding) { 80 } else { 10 }) {
-                    whole.bindings.insert(binding, 0);
-                }
-            }
-        }
-        whole
-    }
-
-    fn account_file(&self, id: &str, whole: &Account) -> Vec<u8> {
-        let held = |holder: Holder| -> Vec<String> {
-            let held = whole.bindings.keys().filter(|(other, _)| *other == holder);
-            held.map(|(_, role)| match role {
-                RoleName::Managed(id) => id.clone(),
-                RoleName::Custom(id) => format!("custom/{id}"),
-            })
-            .collect()
-        };
-        let state = |state: State| match state {
-            State::Invited => "invited",
-            State::Active => "active",
-            State::Suspended => "suspended",
-        };
-        let mut file_users = Vec::new();
-        for (id, user) in &whole.users {
-            let joined = whole.teams.iter().filter(|(_, members)| members.contains(id));
-            let joined: Vec<&String> = joined.map(|(team, _)| team).collect();
-            file_users.push(json!({
-                "id": id, "state": state(user.state), "display_name": user.texts.display_name,
-                "username": user.texts.username, "email": user.texts.email,
-                "teams": joined, "roles": held(Holder::User(id.clone())),
-            }));
-        }
-        let mut file_roles = Vec::new();
-        for (id, role) in &whole.roles {
-            let mut text = json!({"id": id, "display_name": "A role", "permissions": role.permissions});
-            if !role.left_out.is_empty() {
-                text["left_out_api_scopes"] = json!(role.left_out);
-            }
-            file_roles.push(text);
-        }
-        let mut file = json!({
-            "kind": "account", "id": id, "catalog": whole.catalog, "features": whole.features,
-            "state": if whole.active { "active" } else { "suspended" }, "roles": file_roles,
-            "teams": whole.teams.keys()
-                .map(|id| json!({"id": id, "roles": held(Holder::Team(id.clone()))})).collect::<Vec<_>>(),
-            "users": file_users,
-        });
-        if !whole.service_accounts.is_empty() {
-            file["service_accounts"] = whole
-                .service_accounts
-                .iter()
-                .map(|(id, each)| {
-                    json!({"id": id, "state": state(each.state), "roles": held(Holder::ServiceAccount(id.clone()))})
-                })
-                .collect();
-        }
-        serde_json::to_vec(&file).unwrap()
     }
 
     /// What is exported is in force already, but for permissions that are internal by now: they are in no file, and a role

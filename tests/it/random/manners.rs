@@ -5,10 +5,10 @@ use std::{fmt::Debug, future::Future, pin::Pin, time::Duration};
 use rolecall::proto::*;
 use tonic::{Code, Response, Status};
 
-use super::{Difference, Worker};
-
-/// What is wrong with a write: it has to be refused with one of these, or to succeed if there is none.
-pub(super) type Wrong = Vec<Code>;
+use super::{
+    Difference, Worker,
+    expected::{Wrong, reason_of},
+};
 
 /// A request that changes something.
 pub(super) trait Write: Clone + Send + 'static {
@@ -94,6 +94,19 @@ writes! {
     BatchCreateRoleBindingsRequest, BatchCreateRoleBindingsResponse, |request| &mut request.parent;
     BatchDeleteRoleBindingsRequest, BatchDeleteRoleBindingsResponse, |request| &mut request.parent;
     ReplaceRoleBindingsRequest, ReplaceRoleBindingsResponse, |request| &mut request.parent;
+    CreateResourceRequest, CreateResourceResponse, |request| &mut request.resource.as_mut().unwrap().path;
+    BatchCreateResourcesRequest, BatchCreateResourcesResponse, |request| &mut request.parent;
+    UpdateResourceRequest, UpdateResourceResponse, |request| &mut request.resource.as_mut().unwrap().name;
+    DeleteResourceRequest, DeleteResourceResponse, |request| &mut request.name;
+    CreateAccessPolicyRequest, CreateAccessPolicyResponse, |request| &mut request.access_policy_id;
+    UpdateAccessPolicyRequest, UpdateAccessPolicyResponse,
+        |request| &mut request.access_policy.as_mut().unwrap().name;
+    DeleteAccessPolicyRequest, DeleteAccessPolicyResponse, |request| &mut request.name;
+    SetAccessListRequest, SetAccessListResponse, |request| &mut request.parent;
+    AddAccessRequest, AddAccessResponse, |request| &mut request.parent;
+    RemoveAccessRequest, RemoveAccessResponse, |request| &mut request.parent;
+    CreateExceptionRequest, CreateExceptionResponse, |request| &mut request.parent;
+    DeleteExceptionRequest, DeleteExceptionResponse, |request| &mut request.name;
 }
 
 type Sent = Pin<Box<dyn Future<Output = Result<String, Status>> + Send>>;
@@ -101,6 +114,8 @@ type Sent = Pin<Box<dyn Future<Output = Result<String, Status>> + Send>>;
 /// A write that was answered, to be sent again later.
 pub(super) struct Again {
     what: &'static str,
+    /// When it was answered: answers are kept for a day.
+    at: u64,
     answer: String,
     send: Box<dyn Fn() -> Sent + Send>,
 }
@@ -134,7 +149,7 @@ impl Worker {
         if self.random.chance(4) {
             let mut only = request.clone();
             only.validate_only();
-            let outcome = judge(what, patiently(|| call(only.clone())).await, &wrong)
+            let outcome = self.judge(what, patiently(|| call(only.clone())).await, &wrong)
                 .map_err(|text| format!("validate_only: {text}"))?;
             self.compared("validate_only");
             if self.random.chance(30) {
@@ -151,7 +166,7 @@ impl Worker {
         if let Some(id) = &id {
             request.request_id(id);
         }
-        let outcome = judge(what, patiently(|| call(request.clone())).await, &wrong)?;
+        let outcome = self.judge(what, patiently(|| call(request.clone())).await, &wrong)?;
         if let Some(validated) = validated {
             let same = match (&validated, &outcome) {
                 (Ok(one), Ok(other)) => timeless(one) == timeless(other),
@@ -209,18 +224,20 @@ impl Worker {
                 let sent = call(request.clone());
                 Box::pin(async move { Ok(format!("{:?}", sent.await?.into_inner())) })
             };
-            self.again.push(Again { what, answer: format!("{answer:?}"), send: Box::new(send) });
+            self.again.push(Again { what, at: self.now, answer: format!("{answer:?}"), send: Box::new(send) });
         }
         Ok(())
     }
 
     /// Sends a write of before again. What it is about may be another thing by now, or gone.
     pub(super) async fn send_old(&mut self) -> Result<(), Difference> {
+        let day = 20 * 3_600_000;
+        self.again.retain(|again| self.now < again.at + day);
         if self.again.is_empty() {
             return Ok(());
         }
         let index = self.random.below(self.again.len());
-        let Again { what, answer, send } = self.again.swap_remove(index);
+        let Again { what, answer, send, .. } = self.again.swap_remove(index);
         match send().await {
             Ok(given) if given == answer => {
                 self.compared("request id, sent again later");
@@ -244,13 +261,33 @@ pub(super) async fn patiently<T, F: Future<Output = Result<T, Status>>>(send: im
     send().await
 }
 
-/// Whether a write ended as it had to. A refusal that is right is no difference.
-fn judge<R>(what: &str, outcome: Result<Response<R>, Status>, wrong: &Wrong) -> Result<Result<R, Code>, Difference> {
-    match outcome {
-        Ok(answer) if wrong.is_empty() => Ok(Ok(answer.into_inner())),
-        Err(status) if wrong.contains(&status.code()) => Ok(Err(status.code())),
-        Ok(_) => Err(format!("{what} succeeded; one of {wrong:?} was expected")),
-        Err(status) => Err(format!("{what} failed with {status}; one of {wrong:?} was expected")),
+impl Worker {
+    /// Whether a write ended as it had to. A refusal that is right is no difference.
+    fn judge<R>(
+        &mut self,
+        what: &str,
+        outcome: Result<Response<R>, Status>,
+        wrong: &Wrong,
+    ) -> Result<Result<R, Code>, Difference> {
+        match outcome {
+            Ok(answer) if wrong.is_empty() => Ok(Ok(answer.into_inner())),
+            Err(status) if wrong.admits(&status) => {
+                self.refused(&status);
+                Ok(Err(status.code()))
+            }
+            Ok(_) => Err(format!("{what} succeeded; the oracle says one of {wrong:?}")),
+            Err(status) => {
+                let (code, reason) = (status.code(), reason_of(&status));
+                Err(format!("{what} failed with {code:?} {reason:?} {status}; the oracle says one of {wrong:?}"))
+            }
+        }
+    }
+
+    /// Notes why a write was refused.
+    pub(super) fn refused(&mut self, status: &Status) {
+        if let Some(reason) = reason_of(status) {
+            self.compared(&reason);
+        }
     }
 }
 

@@ -5,16 +5,35 @@
 //! made too, and have to fail with the right code and change nothing. Start with [`Worker::run`]; what can be done is
 //! listed in [`OPERATIONS`].
 
+mod access;
+mod account_files;
 mod accounts;
+mod answers;
 mod bindings;
+mod catalog_files;
 mod catalogs;
+mod clock;
+mod done;
 mod etags;
+mod exceptions;
+mod expected;
+mod expiries;
 mod files;
 mod manners;
+mod paths;
+mod permission_lists;
+mod place;
+mod policies;
 mod questions;
+mod random_accounts;
+mod random_catalogs;
+mod resources;
+mod role_parts;
 mod role_views;
 mod roles;
+mod searches;
 mod service_accounts;
+mod statements;
 mod teams;
 mod users;
 mod views;
@@ -22,11 +41,17 @@ mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tonic::Code;
-
-use self::manners::{Again, Wrong};
-pub use self::wire::Wire;
-use super::oracle::{Account, Catalog, Holder, Oracle, Reason, RoleName, Subject, Unknown};
+pub use self::{
+    clock::RunClock,
+    done::{Done, Plan},
+    wire::Wire,
+};
+use self::{
+    manners::Again,
+    place::{Place, holder_text, subject_text},
+    questions::Past,
+};
+use super::oracle::{Catalog, Oracle, RoleName};
 
 type Set = BTreeSet<String>;
 
@@ -60,87 +85,6 @@ impl Random {
         choices.into_iter().filter(|_| self.chance(percent)).collect()
     }
 }
-
-/// How much a run does.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    pub writes: usize,
-    /// Questions after each write, at least.
-    pub checks_per_write: usize,
-    /// Of a hundred writes, after how many the whole list of what a subject may do is compared.
-    pub lists_percent: usize,
-    /// Of a hundred writes, after how many something that is shown is compared.
-    pub views_percent: usize,
-}
-
-/// What a run has done.
-#[derive(Clone, Debug, Default)]
-pub struct Done {
-    /// Writes that were acknowledged.
-    pub writes: usize,
-    /// Writes that were refused, as they had to be.
-    pub refused: usize,
-    pub checks: usize,
-    pub lists: usize,
-    pub past_checks: usize,
-    /// How often each thing was held against the oracle.
-    pub compared: BTreeMap<&'static str, usize>,
-    /// Methods of the API that were never called.
-    pub not_called: Option<Set>,
-}
-
-impl Done {
-    /// Adds what another worker has done.
-    pub fn add(&mut self, other: Self) {
-        self.writes += other.writes;
-        self.refused += other.refused;
-        self.checks += other.checks;
-        self.lists += other.lists;
-        self.past_checks += other.past_checks;
-        for (what, times) in other.compared {
-            *self.compared.entry(what).or_default() += times;
-        }
-        self.not_called = match (self.not_called.take(), other.not_called) {
-            (Some(mine), Some(theirs)) => Some(mine.intersection(&theirs).cloned().collect()),
-            (mine, theirs) => mine.or(theirs),
-        };
-    }
-
-    /// What was never held against the oracle, and which methods were never called: nothing, if a run is long enough.
-    pub fn forgotten(&self) -> Set {
-        let compared = COMPARED.iter().filter(|what| !self.compared.contains_key(**what)).map(ToString::to_string);
-        compared.chain(self.not_called.clone().unwrap_or_default()).collect()
-    }
-}
-
-/// Everything that has to be held against the oracle at least once in a long run.
-const COMPARED: &[&str] = &[
-    "a check by API scope",
-    "a check of a service account",
-    "an account",
-    "an export that changes nothing",
-    "catalog drops",
-    "catalogs compared",
-    "etag, right",
-    "etag, stale",
-    "list of API scopes",
-    "list of accounts",
-    "list of bindings",
-    "list of catalogs",
-    "list of role holders",
-    "list of role permissions",
-    "list of roles",
-    "list of service accounts",
-    "list of team members",
-    "list of teams",
-    "list of user roles",
-    "list of user teams",
-    "list of users",
-    "request id, sent again",
-    "request id, sent again later",
-    "request id, used for another",
-    "validate_only",
-];
 
 /// What a worker can do, with how often of all.
 const OPERATIONS: &[(usize, &str)] = &[
@@ -183,32 +127,23 @@ const OPERATIONS: &[(usize, &str)] = &[
     (3, "create bindings"),
     (2, "delete bindings"),
     (3, "replace bindings"),
+    (5, "create resource"),
+    (2, "create resources"),
+    (1, "update resource"),
+    (2, "delete resource"),
+    (6, "create policy"),
+    (4, "update policy"),
+    (2, "delete policy"),
+    (5, "set access"),
+    (3, "add access"),
+    (2, "remove access"),
+    (5, "create exception"),
+    (2, "delete exception"),
     (1, "send again"),
 ];
 
 /// One difference between server and oracle; the run ends at the first.
 pub type Difference = String;
-
-/// A question that was answered, to be asked again about that time.
-struct Past {
-    token: String,
-    question: Question,
-    answer: Result<Reason, Unknown>,
-}
-
-/// May this subject do this, or use this API scope?
-#[derive(Clone, Debug)]
-struct Question {
-    account: String,
-    subject: Subject,
-    what: What,
-}
-
-#[derive(Clone, Debug)]
-enum What {
-    Permission(String),
-    ApiScope(String),
-}
 
 /// A version of a catalog, and the token of the revision that has it.
 #[derive(Clone)]
@@ -218,18 +153,13 @@ struct Version {
     catalog: Catalog,
 }
 
-/// The account that a write is about.
-struct Place {
-    id: String,
-    name: String,
-    found: Option<Account>,
-    catalog: Catalog,
-}
-
 pub struct Worker {
     name: String,
     random: Random,
     wire: Wire,
+    clock: RunClock,
+    /// The time of the step that is under way, in milliseconds.
+    now: u64,
     oracle: Oracle,
     done: Done,
     past: Vec<Past>,
@@ -249,12 +179,12 @@ fn ids(letter: char, count: usize) -> impl Iterator<Item = String> {
 }
 
 fn users() -> impl Iterator<Item = String> {
-    ids('u', 8)
+    ids('u', 7)
 }
 
 /// The last three are also ids of users.
 fn service_accounts() -> impl Iterator<Item = String> {
-    ids('b', 2).chain(ids('u', 3))
+    ids('b', 1).chain(ids('u', 3))
 }
 
 fn teams() -> impl Iterator<Item = String> {
@@ -262,7 +192,16 @@ fn teams() -> impl Iterator<Item = String> {
 }
 
 fn roles() -> impl Iterator<Item = String> {
-    ids('r', 4)
+    ids('r', 6)
+}
+
+fn managed_roles() -> impl Iterator<Item = String> {
+    ids('m', 5)
+}
+
+/// Of custom policies.
+fn policies() -> impl Iterator<Item = String> {
+    ids('p', 3)
 }
 
 fn features() -> impl Iterator<Item = String> {
@@ -273,8 +212,13 @@ fn sections() -> impl Iterator<Item = String> {
     ids('s', 3)
 }
 
+/// Some are longer than others, and end alike.
 fn permissions() -> impl Iterator<Item = String> {
-    (0..16).map(|number| format!("area.thing{}.do{number}", number % 3))
+    (0..14).map(|number| match number {
+        0..9 => format!("area.thing{}.do{number}", number % 3),
+        9..12 => format!("area.thing{}.sub.do{}", number % 3, number - 9),
+        _ => format!("area.do{number}"),
+    })
 }
 
 fn api_scopes() -> impl Iterator<Item = String> {
@@ -282,10 +226,25 @@ fn api_scopes() -> impl Iterator<Item = String> {
 }
 
 impl Worker {
-    pub fn new(name: &str, seed: u64, wire: Wire) -> Self {
+    pub fn new(name: &str, seed: u64, wire: Wire, clock: RunClock) -> Self {
         let (oracle, done, past, again, requests, versions, etags, dead_etags, token) = Default::default();
-        let (name, random) = (name.to_owned(), Random(seed));
-        Self { name, random, wire, oracle, done, past, again, requests, versions, etags, dead_etags, token }
+        let (name, random, now) = (name.to_owned(), Random(seed), clock.millis());
+        Self {
+            name,
+            random,
+            wire,
+            clock,
+            now,
+            oracle,
+            done,
+            past,
+            again,
+            requests,
+            versions,
+            etags,
+            dead_etags,
+            token,
+        }
     }
 
     pub async fn run(mut self, plan: Plan) -> Result<Done, Difference> {
@@ -293,28 +252,39 @@ impl Worker {
             self.first_catalog(catalog).await.map_err(|text| format!("the first catalog: {text}"))?;
         }
         while self.done.writes < plan.writes {
-            self.oracle.next_write();
-            let mut place = self.place();
-            let operation = self.operation(&place);
-            if operation != "create account" && place.found.is_none() && self.random.chance(60) {
-                place = self.place();
+            let clock = self.clock.clone();
+            {
+                // Nobody else moves the clock during a step.
+                let _step = clock.step().await;
+                self.now = clock.millis();
+                Box::pin(self.step(plan)).await?;
             }
-            let before = self.done.writes;
-            let wrote = Box::pin(self.write(operation, &place)).await;
-            if let Err(difference) = wrote {
-                return Err(format!("write {} ({operation}): {difference}", self.done.writes));
-            }
-            // A write that was refused changes nothing: what it did all the same is found a little later.
-            if self.done.writes == before && self.random.chance(60) {
-                continue;
-            }
-            let asked = Box::pin(self.ask(plan)).await;
-            if let Err(difference) = asked {
-                return Err(format!("after write {} ({operation}): {difference}", self.done.writes));
+            if clock.moves() && self.random.chance(25) {
+                let moved = Box::pin(self.move_clock()).await;
+                moved.map_err(|difference| format!("at {} after write {}: {difference}", self.now, self.done.writes))?;
             }
         }
         self.done.not_called = Some(self.wire.notes.not_called());
         Ok(self.done)
+    }
+
+    /// A write, and what is asked after it.
+    async fn step(&mut self, plan: Plan) -> Result<(), Difference> {
+        self.oracle.next_write();
+        let mut place = self.place();
+        let operation = self.operation(&place);
+        if operation != "create account" && place.found.is_none() && self.random.chance(60) {
+            place = self.place();
+        }
+        let before = self.done.writes;
+        let wrote = Box::pin(self.write(operation, &place)).await;
+        wrote.map_err(|difference| format!("write {} ({operation}): {difference}", self.done.writes))?;
+        // A write that was refused changes nothing: what it did all the same is found a little later.
+        if self.done.writes == before && self.random.chance(60) {
+            return Ok(());
+        }
+        let asked = Box::pin(self.ask(plan)).await;
+        asked.map_err(|difference| format!("after write {} ({operation}): {difference}", self.done.writes))
     }
 
     /// Chooses what to do. Most writes are to succeed: what they need comes first.
@@ -324,6 +294,7 @@ impl Worker {
             Some(found) if found.users.len() < 4 && self.random.chance(40) => return "create user",
             Some(found) if found.teams.len() < 2 && self.random.chance(40) => return "create team",
             Some(found) if found.roles.is_empty() && self.random.chance(40) => return "create role",
+            Some(found) if found.resources.len() < 3 && self.random.chance(30) => return "create resources",
             _ => {}
         }
         let mut left = self.random.below(OPERATIONS.iter().map(|(weight, _)| weight).sum());
@@ -377,30 +348,32 @@ impl Worker {
             "create bindings" => self.create_bindings(place).await,
             "delete bindings" => self.delete_bindings(place).await,
             "replace bindings" => self.replace_bindings(place).await,
+            "create resource" => self.create_resource(place).await,
+            "create resources" => self.create_resources(place).await,
+            "update resource" => self.update_resource(place).await,
+            "delete resource" => self.delete_resource(place).await,
+            "create policy" => self.create_policy(place).await,
+            "update policy" => self.update_policy(place).await,
+            "delete policy" => self.delete_policy(place).await,
+            "set access" => self.set_access(place).await,
+            "add access" => self.change_access(place, true).await,
+            "remove access" => self.change_access(place, false).await,
+            "create exception" => self.create_exception(place).await,
+            "delete exception" => self.delete_exception(place).await,
             "send again" => self.send_old().await,
             other => unreachable!("{other} is no operation"),
         }
     }
 }
 
-/// What all writes need.
 impl Worker {
     /// Notes that something was held against the oracle.
-    fn compared(&mut self, what: &'static str) {
-        debug_assert!(COMPARED.contains(&what), "{what}");
-        *self.done.compared.entry(what).or_default() += 1;
+    fn compared(&mut self, what: &str) {
+        *self.done.compared.entry(what.to_owned()).or_default() += 1;
     }
 
     fn catalog_id(&self, number: usize) -> String {
         format!("{}-c{number}", self.name)
-    }
-
-    /// One of the accounts, or one that is not there.
-    fn place(&mut self) -> Place {
-        let id = format!("{}-a{}", self.name, self.random.below(3));
-        let found = self.oracle.accounts.get(&id).cloned();
-        let catalog = found.as_ref().and_then(|found| self.oracle.catalogs.get(&found.catalog)).cloned();
-        Place { name: format!("accounts/{id}"), id, found, catalog: catalog.unwrap_or_default() }
     }
 
     /// One of these that is there, mostly; else any.
@@ -409,85 +382,11 @@ impl Worker {
         known.or_else(|| self.random.pick(any)).expect("there are ids")
     }
 
-    /// A role of an account by its whole name.
-    fn role_text(&self, account: &str, role: &RoleName) -> String {
-        match role {
-            RoleName::Managed(id) => {
-                let catalog = self.oracle.accounts.get(account).map_or("none", |account| account.catalog.as_str());
-                format!("catalogs/{catalog}/roles/{id}")
-            }
-            RoleName::Custom(id) => format!("accounts/{account}/roles/{id}"),
-        }
-    }
-
-    fn role_texts(&self, account: &str, roles: impl IntoIterator<Item = RoleName>) -> Vec<String> {
-        roles.into_iter().map(|role| self.role_text(account, &role)).collect()
-    }
-}
-
-impl Place {
-    /// What is wrong if the account is not there.
-    fn missing(&self) -> Wrong {
-        if self.found.is_none() { vec![Code::NotFound] } else { Vec::new() }
-    }
-
-    fn user_ids(&self) -> Vec<String> {
-        self.found.iter().flat_map(|found| found.users.keys().cloned()).collect()
-    }
-
-    fn service_account_ids(&self) -> Vec<String> {
-        self.found.iter().flat_map(|found| found.service_accounts.keys().cloned()).collect()
-    }
-
-    fn team_ids(&self) -> Vec<String> {
-        self.found.iter().flat_map(|found| found.teams.keys().cloned()).collect()
-    }
-
-    fn role_ids(&self) -> Vec<String> {
-        self.found.iter().flat_map(|found| found.roles.keys().cloned()).collect()
-    }
-
-    fn has_holder(&self, holder: &Holder) -> bool {
-        self.found.as_ref().is_some_and(|found| found.has_holder(holder))
-    }
-
-    /// Whether there is a role, and not an internal one.
-    fn shows_role(&self, role: &RoleName) -> bool {
-        self.has_role(role) && !self.is_internal(role)
-    }
-
-    fn has_role(&self, role: &RoleName) -> bool {
-        let Some(found) = &self.found else { return false };
-        match role {
-            RoleName::Managed(id) => self.catalog.roles.contains_key(id),
-            RoleName::Custom(id) => found.roles.contains_key(id),
-        }
-    }
-
-    fn is_internal(&self, role: &RoleName) -> bool {
-        let RoleName::Managed(id) = role else { return false };
-        self.catalog.roles.get(id).is_some_and(|role| role.internal)
-    }
-
-    /// The permissions that a customer can name.
-    fn open_permissions(&self) -> Set {
-        let open = self.catalog.permissions.iter().filter(|(_, definition)| !definition.internal);
-        open.map(|(id, _)| id.clone()).collect()
-    }
-}
-
-fn holder_text(holder: &Holder) -> String {
-    match holder {
-        Holder::User(id) => format!("users/{id}"),
-        Holder::Team(id) => format!("teams/{id}"),
-        Holder::ServiceAccount(id) => format!("serviceAccounts/{id}"),
-    }
-}
-
-fn subject_text(subject: &Subject) -> String {
-    match subject {
-        Subject::User(id) => format!("users/{id}"),
-        Subject::ServiceAccount(id) => format!("serviceAccounts/{id}"),
+    /// A time ahead, or none: mostly a near one where the clock moves.
+    fn random_expiry(&mut self, percent: usize) -> Option<u64> {
+        let far = 20 * 365 * 24 * 3_600_000;
+        let ahead = if self.clock.moves() && self.random.chance(90) { 30_000 } else { far };
+        self.random.chance(percent).then(|| self.now + 1 + self.random.below(ahead) as u64)
     }
 }
 
@@ -501,4 +400,9 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, given: &T, expected: &T) -> 
 
 fn mask(paths: &[&str]) -> Option<prost_types::FieldMask> {
     Some(prost_types::FieldMask { paths: paths.iter().map(ToString::to_string).collect() })
+}
+
+/// A time on the wire.
+fn time(millis: u64) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: (millis / 1_000) as i64, nanos: (millis % 1_000) as i32 * 1_000_000 }
 }

@@ -6,14 +6,36 @@ use rolecall::proto;
 use tonic::Status;
 
 use super::{
-    super::oracle::{RoleName, Subject},
-    Difference, Set, Worker, same, subject_text,
+    super::oracle::{Holder, RoleName, Subject},
+    Difference, Set, Worker,
+    bindings::terms,
+    same, subject_text,
 };
 
 /// How many permissions a role could contain, how many it does, and which: with what they provide.
 type Section = (usize, usize, Vec<(String, bool, Set)>);
 
+/// What bindings say, ordered.
+pub(super) fn shown_terms(bindings: Vec<proto::RoleBinding>) -> Vec<String> {
+    let mut shown: Vec<String> = bindings.into_iter().map(|binding| format!("{:?}", terms(binding))).collect();
+    shown.sort();
+    shown
+}
+
 impl Worker {
+    /// What the bindings say by which a subject holds a role, its own and its teams', ordered.
+    pub(super) fn bindings_of(&self, account: &str, subject: &Subject, role: &RoleName) -> Vec<String> {
+        let teams = &self.oracle.accounts[account].teams;
+        let is_of = |holder: &Holder| match (holder, subject) {
+            (Holder::User(id), Subject::User(user)) => id == user,
+            (Holder::ServiceAccount(id), Subject::ServiceAccount(account)) => id == account,
+            (Holder::Team(team), Subject::User(user)) => teams[team].contains(user),
+            _ => false,
+        };
+        let all = self.bindings_shown(account).into_iter();
+        all.filter(|(_, ((holder, held, _), _))| held == role && is_of(holder)).map(|(text, _)| text).collect()
+    }
+
     /// Holds a role against the oracle. `whole`: with its lists; `counted`: with how many hold it.
     pub(super) fn same_role(
         &self,
@@ -41,6 +63,16 @@ impl Worker {
         } else if given.holder_counts.is_some() {
             return Err(format!("the holders of {name} are counted where they should not be"));
         }
+        let parts = (given.access_policies, given.parents, given.covered_facets);
+        let is_internal = self.is_internal(account, role);
+        let parents = shown.parents.into_iter().filter(|parent| is_internal || !self.is_internal(account, parent));
+        let policies = self.policy_texts(account, &shown.policies);
+        let covers: Vec<String> = shown.covers.into_iter().collect();
+        let expected = match whole {
+            true => (policies, self.role_texts(account, parents), covers),
+            false => Default::default(),
+        };
+        same(&format!("the parts of {name}"), &parts, &expected)?;
         let lists = (given.permissions, given.api_scopes);
         if !whole {
             return same(&format!("the lists of {name}"), &lists, &(Vec::new(), Vec::new()));
@@ -167,7 +199,8 @@ impl Worker {
             // A service account's display name is not kept by the oracle.
             let texts = if holder.name.contains("/users/") { texts } else { Default::default() };
             let sign_in = holder.last_sign_in_time.map(|time| time.seconds);
-            given.push((holder.name, !holder.role_binding.is_empty(), holder.teams, texts, sign_in));
+            let bindings = shown_terms(holder.role_bindings);
+            given.push((holder.name, !holder.role_binding.is_empty(), holder.teams, texts, sign_in, bindings));
         }
         let mut expected = Vec::new();
         for (subject, held) in self.oracle.holders(account, &role) {
@@ -178,7 +211,8 @@ impl Worker {
             let texts = [user.texts.display_name, user.texts.username, user.texts.email];
             let teams = held.teams.iter().map(|team| format!("accounts/{account}/teams/{team}")).collect();
             let name = format!("accounts/{account}/{}", subject_text(&subject));
-            expected.push((name, held.direct, teams, texts, user.last_sign_in));
+            let bindings = self.bindings_of(account, &subject, &role);
+            expected.push((name, held.direct, teams, texts, user.last_sign_in, bindings));
         }
         same(&format!("{request:?}"), &given, &expected)?;
         self.compared("list of role holders");

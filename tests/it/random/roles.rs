@@ -1,12 +1,16 @@
 //! Custom roles: made, copied, changed and deleted.
 
-use rolecall::proto;
+use std::collections::BTreeSet;
+
+use rolecall::{proto, service::ErrorReason};
 use tonic::Code;
 
 use super::{
-    super::oracle::{Catalog, Holder, RoleName},
-    Difference, Place, Set, Worker, api_scopes, holder_text,
-    manners::{Wrong, send},
+    super::oracle::{Catalog, CustomRole, Holder, Oracle, RoleName, Use},
+    Difference, Place, Set, Worker, api_scopes,
+    expected::{Wrong, counted, removed},
+    holder_text, managed_roles,
+    manners::send,
     mask, permissions, roles, same, sections,
 };
 
@@ -29,7 +33,7 @@ impl Worker {
             chosen.extend(self.random.pick(permissions()));
         }
         if !chosen.is_subset(&open) {
-            wrong.push(Code::NotFound);
+            wrong.push(ErrorReason::PermissionNotFound);
         }
         chosen
     }
@@ -59,8 +63,8 @@ impl Worker {
     /// Managed roles to import, nearly always ones that a customer sees; with what they give.
     fn some_imports(&mut self, place: &Place, most: usize, wrong: &mut Wrong) -> (Vec<String>, Set) {
         let (mut names, mut given) = (Vec::new(), Set::new());
-        for number in 0..5 {
-            let role = RoleName::Managed(format!("m{number}"));
+        for id in managed_roles() {
+            let role = RoleName::Managed(id);
             let good = place.shows_role(&role);
             if names.len() < most && self.random.chance(if good { 40 } else { 2 }) {
                 names.push(self.role_text(&place.id, &role));
@@ -100,6 +104,15 @@ impl Worker {
         if holders.iter().any(|holder| !place.has_holder(holder)) {
             wrong.push(Code::NotFound);
         }
+        let policies = self.some_policies(place, &mut wrong);
+        let parents = self.some_parents(place, &id, &mut wrong);
+        let covers = self.some_covers(place, &mut wrong);
+        if !(sent.is_empty() && imports.is_empty() && sections.is_empty()) && !place.catalog.custom_roles.permissions
+            || !place.offers_roles()
+        {
+            wrong.push(ErrorReason::CustomRolesNotOffered);
+        }
+        self.check_parents(place, &id, &parents, &mut wrong);
         let request = proto::CreateRoleRequest {
             parent: place.name.clone(),
             role_id: id.clone(),
@@ -107,6 +120,9 @@ impl Worker {
                 display_name: "A role".into(),
                 permissions: sent,
                 left_out_api_scopes: list(&left_out),
+                access_policies: self.policy_texts(&place.id, &policies),
+                parents: self.role_texts(&place.id, parents.clone()),
+                covered_facets: list(&covers),
                 ..proto::Role::default()
             }),
             import_roles: imports,
@@ -114,65 +130,81 @@ impl Worker {
             holders: holders.iter().map(holder_text).collect(),
             ..Default::default()
         };
+        let role = CustomRole { permissions: listed, left_out, policies, parents, covers };
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            make_role(oracle, &place.id, &id, role);
+            for holder in holders {
+                oracle.create_binding(&place.id, holder, RoleName::Custom(id.clone()));
+            }
+        });
         if let Some(answer) = send!(self, roles.create_role, request, wrong).await? {
-            self.made_role(place, &id, listed, left_out, holders, answer.role)?;
+            self.oracle = after;
+            self.same_role(&place.id, &RoleName::Custom(id), answer.role.unwrap_or_default(), true, false)?;
         }
         Ok(())
-    }
-
-    fn made_role(
-        &mut self,
-        place: &Place,
-        id: &str,
-        permissions: Set,
-        left_out: Set,
-        holders: Vec<Holder>,
-        answer: Option<proto::Role>,
-    ) -> Result<(), Difference> {
-        let role = RoleName::Custom(id.to_owned());
-        self.oracle.create_role(&place.id, id, permissions);
-        self.oracle.leave_out(&place.id, id, left_out);
-        for holder in holders {
-            self.oracle.create_binding(&place.id, holder, role.clone());
-        }
-        self.same_role(&place.id, &role, answer.unwrap_or_default(), true, false)
     }
 
     pub(super) async fn update_role(&mut self, place: &Place) -> Result<(), Difference> {
         let id = self.one_of(place.role_ids(), roles());
         let mut wrong = without_role(place, &id);
-        let listed = self.some_permissions(place, 30, &mut wrong);
-        let left_out = self.some_left_out(place, &mut wrong);
-        let (update_mask, permissions_too, left_out_too) = match self.random.below(10) {
-            0..4 => (mask(&["permissions"]), true, false),
-            4..6 => (mask(&["left_out_api_scopes"]), false, true),
-            6 => (mask(&["permissions", "left_out_api_scopes"]), true, true),
-            7 => (mask(&["display_name"]), false, false),
-            _ => (None, true, true),
+        let old = place.found.as_ref().and_then(|found| found.roles.get(&id)).cloned().unwrap_or_default();
+        let all = ["permissions", "left_out_api_scopes", "access_policies", "parents", "covered_facets"];
+        let masked = match self.random.below(10) {
+            0 => vec!["display_name"],
+            1..8 => vec![all[self.random.below(all.len())]],
+            _ => all.to_vec(),
         };
-        // What the mask does not name is not read, or looked at all the same: a write that is wrong there proves nothing.
-        let reads_all = permissions_too && left_out_too;
-        if !reads_all && !wrong.is_empty() && place.found.is_some() {
-            return Ok(());
+        // What the mask does not name is left empty.
+        let is_given = |part: &str| masked.contains(&part);
+        let mut role = CustomRole::default();
+        if is_given("permissions") {
+            role.permissions = self.some_permissions(place, 30, &mut wrong);
+            if !role.permissions.is_empty() && !place.catalog.custom_roles.permissions {
+                wrong.push(ErrorReason::CustomRolesNotOffered);
+            }
+        }
+        if is_given("left_out_api_scopes") {
+            role.left_out = self.some_left_out(place, &mut wrong);
+        }
+        if is_given("access_policies") {
+            role.policies = self.some_policies(place, &mut wrong);
+        }
+        if is_given("covered_facets") {
+            role.covers = self.some_covers(place, &mut wrong);
+        }
+        if is_given("parents") {
+            role.parents = self.some_parents(place, &id, &mut wrong);
+            self.check_parents(place, &id, &role.parents, &mut wrong);
         }
         let name = format!("{}/roles/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
-        let role = proto::Role {
+        let sent = proto::Role {
             name,
             display_name: "A role".into(),
-            permissions: list(&listed),
-            left_out_api_scopes: list(&left_out),
+            permissions: list(&role.permissions),
+            left_out_api_scopes: list(&role.left_out),
+            access_policies: self.policy_texts(&place.id, &role.policies),
+            parents: self.role_texts(&place.id, role.parents.clone()),
+            covered_facets: list(&role.covers),
             etag,
             ..proto::Role::default()
         };
-        let request = proto::UpdateRoleRequest { role: Some(role), update_mask, ..Default::default() };
+        let is_whole = masked.len() == all.len() && self.random.chance(50);
+        let update_mask = if is_whole { None } else { mask(&masked) };
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            let left_out = if is_given("left_out_api_scopes") { role.left_out } else { old.left_out };
+            let new = CustomRole {
+                permissions: if is_given("permissions") { role.permissions } else { old.permissions },
+                policies: if is_given("access_policies") { role.policies } else { old.policies },
+                parents: if is_given("parents") { role.parents } else { old.parents },
+                covers: if is_given("covered_facets") { role.covers } else { old.covers },
+                left_out,
+            };
+            change_role(oracle, &place.id, &id, new);
+        });
+        let request = proto::UpdateRoleRequest { role: Some(sent), update_mask, ..Default::default() };
         if let Some(answer) = send!(self, roles.update_role, request, wrong).await? {
-            if permissions_too {
-                self.oracle.update_role(&place.id, &id, listed);
-            }
-            if left_out_too {
-                self.oracle.leave_out(&place.id, &id, left_out);
-            }
+            self.oracle = after;
             self.same_role(&place.id, &RoleName::Custom(id), answer.role.unwrap_or_default(), true, false)?;
         }
         Ok(())
@@ -183,10 +215,24 @@ impl Worker {
         let mut wrong = without_role(place, &id);
         let name = format!("{}/roles/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
-        let request = proto::DeleteRoleRequest { name: name.clone(), etag, ..Default::default() };
+        let force = self.random.chance(50);
+        // Of the bindings, each holder counts once.
+        let uses = self.oracle.uses_of_role(&place.id, &id);
+        let holder = |used: &Use| match used {
+            Use::Binding((holder, role, _)) => Use::Binding((holder.clone(), role.clone(), None)),
+            other => other.clone(),
+        };
+        let uses: BTreeSet<Use> = uses.iter().map(holder).collect();
+        if !force && !uses.is_empty() {
+            wrong.push(ErrorReason::InUse);
+        }
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.delete_role(&place.id, &id));
+        let request = proto::DeleteRoleRequest { name: name.clone(), etag, force, ..Default::default() };
         if let Some(answer) = send!(self, roles.delete_role, request, wrong).await? {
             self.same_counts(&place.id, &RoleName::Custom(id.clone()), answer.holder_counts)?;
-            self.oracle.delete_role(&place.id, &id);
+            same("what went with the role", &removed(answer.removed), &counted(&uses, "members"))?;
+            self.compared("what a deletion removed");
+            self.oracle = after;
             self.bury(&name);
         }
         Ok(())
@@ -204,7 +250,12 @@ impl Worker {
         if !place.shows_role(&source) {
             wrong.push(Code::NotFound);
         }
-        let shown = self.oracle.role(&place.id, &source).unwrap_or_default();
+        let (copy, omitted) = self.copy_of(place, &source);
+        if !place.offers_roles() {
+            wrong.push(ErrorReason::CustomRolesNotOffered);
+        }
+        self.check_parents(place, &id, &copy.parents, &mut wrong);
+        let after = self.after(&place.id, &mut wrong, |oracle| make_role(oracle, &place.id, &id, copy));
         let request = proto::DuplicateRoleRequest {
             name: self.role_text(&place.id, &source),
             parent: place.name.clone(),
@@ -213,7 +264,9 @@ impl Worker {
             ..Default::default()
         };
         if let Some(answer) = send!(self, roles.duplicate_role, request, wrong).await? {
-            self.made_role(place, &id, shown.permissions, shown.left_out, Vec::new(), answer.role)?;
+            self.oracle = after;
+            same("the parts that the copy does not have", &answer.omitted_parts, &texts(&omitted))?;
+            self.same_role(&place.id, &RoleName::Custom(id), answer.role.unwrap_or_default(), true, false)?;
         }
         Ok(())
     }
@@ -223,7 +276,10 @@ impl Worker {
         let mut wrong = without_role(place, &id);
         let (roles, given) = self.some_imports(place, 3, &mut wrong);
         if roles.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
+        }
+        if !place.catalog.custom_roles.permissions {
+            wrong.push(ErrorReason::CustomRolesNotOffered);
         }
         let name = format!("{}/roles/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
@@ -240,7 +296,10 @@ impl Worker {
         let listed = self.some_permissions(place, 10, &mut wrong);
         let sections = self.some_sections(20, &mut wrong);
         if listed.is_empty() && sections.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
+        }
+        if !place.catalog.custom_roles.permissions {
+            wrong.push(ErrorReason::CustomRolesNotOffered);
         }
         let name = format!("{}/roles/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
@@ -295,7 +354,25 @@ impl Worker {
     }
 }
 
+/// A new custom role.
+fn make_role(oracle: &mut Oracle, account: &str, id: &str, role: CustomRole) {
+    oracle.create_role(account, id, Set::new());
+    change_role(oracle, account, id, role);
+}
+
+fn change_role(oracle: &mut Oracle, account: &str, id: &str, role: CustomRole) {
+    oracle.update_role(account, id, role.permissions);
+    oracle.leave_out(account, id, role.left_out);
+    oracle.set_role_policies(account, id, role.policies);
+    oracle.set_role_parents(account, id, role.parents);
+    oracle.set_role_covers(account, id, role.covers);
+}
+
+fn texts(parts: &[&str]) -> Vec<String> {
+    parts.iter().map(ToString::to_string).collect()
+}
+
 fn without_role(place: &Place, id: &str) -> Wrong {
-    let there = place.found.as_ref().is_some_and(|found| found.roles.contains_key(id));
-    if there { Vec::new() } else { vec![Code::NotFound] }
+    let is_there = place.found.as_ref().is_some_and(|found| found.roles.contains_key(id));
+    place.without(is_there, ErrorReason::RoleNotFound)
 }

@@ -1,12 +1,12 @@
 //! Service accounts.
 
-use rolecall::proto;
-use tonic::Code;
+use rolecall::{proto, service::ErrorReason};
 
 use super::{
     super::oracle::{Holder, State},
     Difference, Place, Random, Worker,
-    manners::{Wrong, send},
+    expected::Wrong,
+    manners::send,
     mask, service_accounts,
 };
 
@@ -22,7 +22,7 @@ impl Worker {
         let id = self.random.pick(service_accounts()).unwrap();
         let mut wrong = place.missing();
         if place.service_account_ids().contains(&id) {
-            wrong.push(Code::AlreadyExists);
+            wrong.push(ErrorReason::AlreadyExists);
         }
         let (state, sent) = random_state(&mut self.random);
         let unspecified = state == State::Active && self.random.chance(30);
@@ -38,11 +38,14 @@ impl Worker {
             roles: self.role_texts(&place.id, roles.clone()),
             ..Default::default()
         };
-        if let Some(answer) = send!(self, service_accounts.create_service_account, request, wrong).await? {
-            self.oracle.create_service_account(&place.id, &id, state);
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            oracle.create_service_account(&place.id, &id, state);
             for role in roles {
-                self.oracle.create_binding(&place.id, Holder::ServiceAccount(id.clone()), role);
+                oracle.create_binding(&place.id, Holder::ServiceAccount(id.clone()), role);
             }
+        });
+        if let Some(answer) = send!(self, service_accounts.create_service_account, request, wrong).await? {
+            self.oracle = after;
             self.same_service_account(&place.id, &id, answer.service_account)?;
         }
         Ok(())
@@ -72,8 +75,9 @@ impl Worker {
             update_mask: if masked { mask(&["state"]) } else { None },
             ..Default::default()
         };
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.update_service_account(&place.id, &id, state));
         if let Some(answer) = send!(self, service_accounts.update_service_account, request, wrong).await? {
-            self.oracle.update_service_account(&place.id, &id, state);
+            self.oracle = after;
             self.same_service_account(&place.id, &id, answer.service_account)?;
         }
         Ok(())
@@ -85,8 +89,9 @@ impl Worker {
         let name = format!("{}/serviceAccounts/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
         let request = proto::DeleteServiceAccountRequest { name: name.clone(), etag, ..Default::default() };
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.delete_service_account(&place.id, &id));
         if send!(self, service_accounts.delete_service_account, request, wrong).await?.is_some() {
-            self.oracle.delete_service_account(&place.id, &id);
+            self.oracle = after;
             self.bury(&name);
         }
         Ok(())
@@ -94,6 +99,6 @@ impl Worker {
 }
 
 fn without(place: &Place, id: &str) -> Wrong {
-    let there = place.found.as_ref().is_some_and(|found| found.service_accounts.contains_key(id));
-    if there { Vec::new() } else { vec![Code::NotFound] }
+    let is_there = place.found.as_ref().is_some_and(|found| found.service_accounts.contains_key(id));
+    place.without(is_there, ErrorReason::ServiceAccountNotFound)
 }

@@ -1,12 +1,12 @@
 //! Users, their teams and their roles.
 
-use rolecall::proto;
-use tonic::Code;
+use rolecall::{proto, service::ErrorReason};
 
 use super::{
-    super::oracle::{Holder, RoleName, State, Texts},
+    super::oracle::{Access, BindingKey, Holder, Oracle, RoleName, State, Texts},
     Difference, Place, Random, Set, Worker,
-    manners::Wrong,
+    access::lists_sent,
+    expected::{Wrong, counted, removed},
     manners::send,
     mask, same, teams, users,
 };
@@ -19,6 +19,7 @@ struct New {
     sent: proto::NewUser,
     roles: Vec<RoleName>,
     teams: Set,
+    access: Vec<(String, Access)>,
 }
 
 pub(super) fn random_state(random: &mut Random) -> (State, proto::user::State) {
@@ -43,12 +44,14 @@ impl Worker {
         let (state, sent) = random_state(&mut self.random);
         let texts = random_texts(&mut self.random);
         if place.user_ids().contains(&id) {
-            wrong.push(Code::AlreadyExists);
+            wrong.push(ErrorReason::AlreadyExists);
         }
-        let (roles, joined) = match self.random.chance(40) {
+        let chance = if place.catalog.must_hold_role { 95 } else { 40 };
+        let (roles, joined) = match self.random.chance(chance) {
             true => (self.some_roles(place, 3, false, wrong), self.some_teams(place, 3, wrong)),
             false => (Vec::new(), Set::new()),
         };
+        let access = if self.random.chance(30) { self.some_access(place, wrong) } else { Vec::new() };
         let unspecified = state == State::Active && self.random.chance(30);
         let user = proto::User {
             state: if unspecified { 0 } else { sent.into() },
@@ -62,32 +65,24 @@ impl Worker {
             user: Some(user),
             roles: self.role_texts(&place.id, roles.clone()),
             teams: joined.iter().map(|id| format!("teams/{id}")).collect(),
+            access_lists: lists_sent(&access),
         };
-        New { id, state, texts, sent, roles, teams: joined }
-    }
-
-    fn made_user(&mut self, place: &Place, new: New, answer: Option<proto::User>) -> Result<(), Difference> {
-        let New { id, state, texts, roles, teams, .. } = new;
-        self.oracle.create_user(&place.id, &id, state);
-        self.oracle.set_user_texts(&place.id, &id, texts);
-        for team in teams {
-            self.oracle.add_member(&place.id, &team, &id);
-        }
-        for role in roles {
-            self.oracle.create_binding(&place.id, Holder::User(id.clone()), role);
-        }
-        self.same_user(&place.id, &id, answer)
+        New { id, state, texts, sent, roles, teams: joined, access }
     }
 
     pub(super) async fn create_user(&mut self, place: &Place) -> Result<(), Difference> {
         let id = self.random.pick(users()).unwrap();
         let mut wrong = place.missing();
         let new = self.new_user(place, id, &mut wrong);
-        let proto::NewUser { user_id, user, roles, teams } = new.sent.clone();
+        let proto::NewUser { user_id, user, roles, teams, access_lists } = new.sent.clone();
+        let id = user_id.clone();
+        let after = self.after(&place.id, &mut wrong, |oracle| make_user(oracle, &place.id, new));
         let parent = place.name.clone();
-        let request = proto::CreateUserRequest { parent, user_id, user, roles, teams, ..Default::default() };
+        let request =
+            proto::CreateUserRequest { parent, user_id, user, roles, teams, access_lists, ..Default::default() };
         if let Some(answer) = send!(self, users.create_user, request, wrong).await? {
-            self.made_user(place, new, answer.user)?;
+            self.oracle = after;
+            self.same_user(&place.id, &id, answer.user)?;
         }
         Ok(())
     }
@@ -104,14 +99,19 @@ impl Worker {
             batch.push(new);
         }
         if batch.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
         }
         let users = batch.iter().map(|new| new.sent.clone()).collect();
+        let ids: Vec<String> = batch.iter().map(|new| new.id.clone()).collect();
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            batch.into_iter().for_each(|new| make_user(oracle, &place.id, new));
+        });
         let request = proto::BatchCreateUsersRequest { parent: place.name.clone(), users, ..Default::default() };
         if let Some(answer) = send!(self, users.batch_create_users, request, wrong).await? {
-            same("the number of users made", &answer.users.len(), &batch.len())?;
-            for (new, user) in batch.into_iter().zip(answer.users) {
-                self.made_user(place, new, Some(user))?;
+            self.oracle = after;
+            same("the number of users made", &answer.users.len(), &ids.len())?;
+            for (id, user) in ids.iter().zip(answer.users) {
+                self.same_user(&place.id, id, Some(user))?;
             }
         }
         Ok(())
@@ -124,7 +124,7 @@ impl Worker {
         let mut texts = random_texts(&mut self.random);
         let mut wrong = place.missing();
         let old = old.unwrap_or_else(|| {
-            wrong.push(Code::NotFound);
+            wrong.push(ErrorReason::UserNotFound);
             Default::default()
         });
         let update_mask = if self.random.chance(30) {
@@ -148,7 +148,7 @@ impl Worker {
             }
             if self.random.chance(3) {
                 sent = proto::user::State::Unspecified;
-                wrong.push(Code::InvalidArgument);
+                wrong.push(ErrorReason::FieldInvalid);
             }
             mask(&paths)
         };
@@ -164,9 +164,12 @@ impl Worker {
             ..proto::User::default()
         };
         let request = proto::UpdateUserRequest { user: Some(user), update_mask, ..Default::default() };
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            oracle.update_user(&place.id, &id, state);
+            oracle.set_user_texts(&place.id, &id, texts);
+        });
         if let Some(answer) = send!(self, users.update_user, request, wrong).await? {
-            self.oracle.update_user(&place.id, &id, state);
-            self.oracle.set_user_texts(&place.id, &id, texts);
+            self.oracle = after;
             self.same_user(&place.id, &id, answer.user)?;
         }
         Ok(())
@@ -194,7 +197,7 @@ impl Worker {
             0 => given = None, // now
             1 => {
                 given = Some(4_000_000_000); // far ahead of any clock
-                wrong.push(Code::InvalidArgument);
+                wrong.push(ErrorReason::FieldInvalid);
             }
             _ => {}
         }
@@ -219,11 +222,24 @@ impl Worker {
         let name = format!("{}/users/{id}", place.name);
         let etag = self.etag(&name, &mut wrong).await?;
         let erase_personal_fields = self.random.chance(10);
-        let request =
-            proto::DeleteUserRequest { name: name.clone(), erase_personal_fields, etag, ..Default::default() };
-        if send!(self, users.delete_user, request, wrong).await?.is_some() {
-            self.oracle.delete_user(&place.id, &id);
+        let force = self.random.chance(60);
+        let uses = self.oracle.uses_of_user(&place.id, &id);
+        if !force && !uses.is_empty() {
+            wrong.push(ErrorReason::InUse);
+        }
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.delete_user(&place.id, &id));
+        let request = proto::DeleteUserRequest {
+            name: name.clone(),
+            erase_personal_fields,
+            etag,
+            force,
+            ..Default::default()
+        };
+        if let Some(answer) = send!(self, users.delete_user, request, wrong).await? {
+            self.oracle = after;
             self.bury(&name);
+            same("what went with the user", &removed(answer.removed), &counted(&uses, "teams"))?;
+            self.compared("what a deletion removed");
         }
         Ok(())
     }
@@ -233,12 +249,15 @@ impl Worker {
         let mut wrong = self.without_user(place, &id);
         let joined = self.some_teams(place, 2, &mut wrong);
         if joined.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
         }
         let (name, teams) = (format!("{}/users/{id}", place.name), team_texts(&joined));
         let request = proto::AddUserTeamsRequest { name, teams, ..Default::default() };
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            joined.iter().for_each(|team| oracle.add_member(&place.id, team, &id));
+        });
         if send!(self, users.add_user_teams, request, wrong).await?.is_some() {
-            joined.iter().for_each(|team| self.oracle.add_member(&place.id, team, &id));
+            self.oracle = after;
         }
         Ok(())
     }
@@ -248,12 +267,15 @@ impl Worker {
         let mut wrong = self.without_user(place, &id);
         let left = self.some_teams(place, 2, &mut wrong);
         if left.is_empty() {
-            wrong.push(Code::InvalidArgument);
+            wrong.push(ErrorReason::FieldInvalid);
         }
         let (name, teams) = (format!("{}/users/{id}", place.name), team_texts(&left));
         let request = proto::RemoveUserTeamsRequest { name, teams, ..Default::default() };
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            left.iter().for_each(|team| oracle.remove_member(&place.id, team, &id));
+        });
         if send!(self, users.remove_user_teams, request, wrong).await?.is_some() {
-            left.iter().for_each(|team| self.oracle.remove_member(&place.id, team, &id));
+            self.oracle = after;
         }
         Ok(())
     }
@@ -264,21 +286,24 @@ impl Worker {
         let wanted = self.some_teams(place, 4, &mut wrong);
         let (name, teams) = (format!("{}/users/{id}", place.name), team_texts(&wanted));
         let request = proto::ReplaceUserTeamsRequest { name, teams, ..Default::default() };
-        if let Some(answer) = send!(self, users.replace_user_teams, request, wrong).await? {
-            let (mut joined, mut left) = (Vec::new(), Vec::new());
-            for (team, members) in &place.found.as_ref().unwrap().teams {
+        let (mut joined, mut left) = (Vec::new(), Vec::new());
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            for (team, members) in place.found.iter().flat_map(|found| &found.teams) {
                 match (members.contains(&id), wanted.contains(team)) {
                     (false, true) => {
                         joined.push(format!("{}/teams/{team}", place.name));
-                        self.oracle.add_member(&place.id, team, &id);
+                        oracle.add_member(&place.id, team, &id);
                     }
                     (true, false) => {
                         left.push(format!("{}/teams/{team}", place.name));
-                        self.oracle.remove_member(&place.id, team, &id);
+                        oracle.remove_member(&place.id, team, &id);
                     }
                     _ => {}
                 }
             }
+        });
+        if let Some(answer) = send!(self, users.replace_user_teams, request, wrong).await? {
+            self.oracle = after;
             same("what the user joined", &answer.joined_teams, &joined)?;
             same("what the user left", &answer.left_teams, &left)?;
         }
@@ -295,10 +320,19 @@ impl Worker {
         let leave_teams = self.random.chance(50);
         let through = before.get(&role).map(|held| held.teams.clone()).unwrap_or_default();
         if !place.shows_role(&role) {
-            wrong.push(Code::NotFound);
-        } else if !before.contains_key(&role) || (!through.is_empty() && !leave_teams) {
-            wrong.push(Code::FailedPrecondition);
+            wrong.push(ErrorReason::RoleNotFound);
+        } else if !before.contains_key(&role) {
+            wrong.push(ErrorReason::RoleNotHeld);
+        } else if !through.is_empty() && !leave_teams {
+            wrong.push(ErrorReason::RoleInherited);
         }
+        let after = self.after(&place.id, &mut wrong, |oracle| {
+            let keys: Vec<BindingKey> = oracle.accounts[&place.id].bindings.keys().cloned().collect();
+            for key in keys.iter().filter(|key| key.0 == Holder::User(id.clone()) && key.1 == role) {
+                oracle.unbind(&place.id, key);
+            }
+            through.iter().for_each(|team| oracle.remove_member(&place.id, team, &id));
+        });
         let request = proto::RemoveUserRoleRequest {
             name: format!("{}/users/{id}", place.name),
             role: self.role_text(&place.id, &role),
@@ -306,8 +340,7 @@ impl Worker {
             ..Default::default()
         };
         if let Some(answer) = send!(self, users.remove_user_role, request, wrong).await? {
-            self.oracle.delete_binding(&place.id, Holder::User(id.clone()), role);
-            through.iter().for_each(|team| self.oracle.remove_member(&place.id, team, &id));
+            self.oracle = after;
             let left: Vec<String> = through.iter().map(|team| format!("{}/teams/{team}", place.name)).collect();
             same("what the user left", &answer.left_teams, &left)?;
             let after = self.oracle.user_roles(&place.id, &id, false);
@@ -319,8 +352,8 @@ impl Worker {
     }
 
     fn without_user(&self, place: &Place, id: &str) -> Wrong {
-        let there = place.found.as_ref().is_some_and(|found| found.users.contains_key(id));
-        if there { Vec::new() } else { vec![Code::NotFound] }
+        let is_there = place.found.as_ref().is_some_and(|found| found.users.contains_key(id));
+        place.without(is_there, ErrorReason::UserNotFound)
     }
 
     /// Some teams, nearly always ones that are there.
@@ -333,9 +366,24 @@ impl Worker {
             chosen.extend(known);
         }
         if chosen.iter().any(|team| !there.contains(team)) {
-            wrong.push(Code::NotFound);
+            wrong.push(ErrorReason::TeamNotFound);
         }
         chosen
+    }
+}
+
+fn make_user(oracle: &mut Oracle, account: &str, new: New) {
+    let New { id, state, texts, roles, teams, access, .. } = new;
+    oracle.create_user(account, &id, state);
+    oracle.set_user_texts(account, &id, texts);
+    for team in teams {
+        oracle.add_member(account, &team, &id);
+    }
+    for role in roles {
+        oracle.create_binding(account, Holder::User(id.clone()), role);
+    }
+    for (facet, list) in access {
+        oracle.set_access(account, Holder::User(id.clone()), &facet, list);
     }
 }
 

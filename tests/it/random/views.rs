@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rolecall::proto;
 
-use super::{Difference, Random, Worker, holder_text, manners::Wrong, same};
+use super::{
+    super::oracle::Subject, Difference, Random, Worker, bindings::terms, expected::Wrong, role_views::shown_terms, same,
+};
 
 /// Reads all pages of a list.
 macro_rules! pages {
@@ -25,8 +27,9 @@ macro_rules! pages {
         }
     }};
 }
+pub(super) use pages;
 
-fn page_size(random: &mut Random) -> i32 {
+pub(super) fn page_size(random: &mut Random) -> i32 {
     [1, 2, 3, 0, 0][random.below(5)]
 }
 
@@ -45,7 +48,7 @@ impl Worker {
         if place.found.is_none() {
             return Ok(());
         }
-        match self.random.below(26) {
+        match self.random.below(36) {
             0..5 => self.list_roles(&account).await,
             5..9 => self.list_role_holders(&account).await,
             9..12 => self.list_role_permissions(&account).await,
@@ -58,6 +61,10 @@ impl Worker {
             22 => self.list_bindings(&account).await,
             23 => self.list_accounts().await,
             24 => self.list_catalogs().await,
+            25..27 => self.list_policies(&account).await,
+            27..29 => self.list_registered(&account).await,
+            29..31 => self.list_access_lists(&account).await,
+            31..33 => self.list_exceptions(&account).await,
             _ => self.get(&account).await,
         }
     }
@@ -70,6 +77,8 @@ impl Worker {
         names.extend(found.service_accounts.keys().map(|id| format!("accounts/{account}/serviceAccounts/{id}")));
         names.extend(found.teams.keys().map(|id| format!("accounts/{account}/teams/{id}")));
         names.extend(found.roles.keys().map(|id| format!("accounts/{account}/roles/{id}")));
+        names.extend(found.resources.keys().map(|path| format!("accounts/{account}/resources/{path}")));
+        names.extend(found.policies.keys().map(|id| format!("accounts/{account}/accessPolicies/{id}")));
         let name = self.random.pick(names).unwrap();
         self.etag(&name, &mut Wrong::new()).await.map(|_| ())
     }
@@ -81,11 +90,14 @@ impl Worker {
         let request = proto::ListUserRolesRequest { name: name.clone(), show_internal, consistency: None };
         let answer = self.wire.users.list_user_roles(request).await;
         let answer = answer.map_err(|status| format!("the roles of {name}: {status}"))?.into_inner();
-        let given: Vec<_> = answer.roles.into_iter().map(|role| (role.role, role.direct, role.teams)).collect();
+        let given = answer.roles.into_iter();
+        let given: Vec<_> =
+            given.map(|role| (role.role, role.direct, role.teams, shown_terms(role.role_bindings))).collect();
         let mut expected = Vec::new();
         for (role, held) in self.oracle.user_roles(account, &user, show_internal) {
             let teams = held.teams.iter().map(|team| format!("accounts/{account}/teams/{team}")).collect();
-            expected.push((self.role_text(account, &role), held.direct, teams));
+            let bindings = self.bindings_of(account, &Subject::User(user.clone()), &role);
+            expected.push((self.role_text(account, &role), held.direct, teams, bindings));
         }
         same(&format!("the roles of {name}"), &given, &expected)?;
         self.compared("list of user roles");
@@ -212,14 +224,10 @@ impl Worker {
             ..Default::default()
         };
         let listed = pages!(self, bindings.list_role_bindings, request, role_bindings);
-        let given: Vec<_> = listed.into_iter().map(|binding| (binding.holder, binding.role)).collect();
+        let given: Vec<_> = listed.into_iter().map(|binding| format!("{:?}", terms(binding))).collect();
         let shown = self.oracle.roles(account, show_internal);
-        let mut made = BTreeMap::new();
-        for ((holder, role), age) in &self.oracle.accounts[account].bindings {
-            if shown.contains(role) {
-                made.insert((holder_text(holder), self.role_text(account, role)), *age);
-            }
-        }
+        let made = self.bindings_shown(account).into_iter().filter(|(_, ((_, role, _), _))| shown.contains(role));
+        let made: BTreeMap<String, u64> = made.map(|(text, (_, age))| (text, age)).collect();
         // What one write made comes in any order.
         let ages: Vec<_> = given.iter().map(|binding| made.get(binding)).collect();
         if !ages.is_sorted() {

@@ -7,8 +7,10 @@ use std::{
 
 use prost::Message as _;
 use rolecall::proto::{
-    DESCRIPTORS, account_service_client::AccountServiceClient,
+    DESCRIPTORS, access_list_service_client::AccessListServiceClient,
+    access_policy_service_client::AccessPolicyServiceClient, account_service_client::AccountServiceClient,
     authorization_service_client::AuthorizationServiceClient, catalog_service_client::CatalogServiceClient,
+    exception_service_client::ExceptionServiceClient, resource_service_client::ResourceServiceClient,
     role_binding_service_client::RoleBindingServiceClient, role_service_client::RoleServiceClient,
     service_account_service_client::ServiceAccountServiceClient, team_service_client::TeamServiceClient,
     user_service_client::UserServiceClient,
@@ -34,6 +36,10 @@ pub struct Wire {
     pub teams: TeamServiceClient<Noted>,
     pub roles: RoleServiceClient<Noted>,
     pub bindings: RoleBindingServiceClient<Noted>,
+    pub resources: ResourceServiceClient<Noted>,
+    pub policies: AccessPolicyServiceClient<Noted>,
+    pub access: AccessListServiceClient<Noted>,
+    pub exceptions: ExceptionServiceClient<Noted>,
     pub notes: Notes,
 }
 
@@ -61,6 +67,10 @@ impl Wire {
             teams: client!(TeamServiceClient),
             roles: client!(RoleServiceClient),
             bindings: client!(RoleBindingServiceClient),
+            resources: client!(ResourceServiceClient),
+            policies: client!(AccessPolicyServiceClient),
+            access: client!(AccessListServiceClient),
+            exceptions: client!(ExceptionServiceClient),
             notes,
         }
     }
@@ -96,6 +106,6 @@ fn methods() -> BTreeSet<String> {
             }
         }
     }
-    assert!(methods.len() > 40, "{methods:?}");
+    assert!(methods.len() > 60, "{methods:?}");
     methods
 }
