@@ -260,12 +260,12 @@ fn catalog(version: usize) -> Catalog {
         section: "things".to_owned(),
         ..Permission::default()
     };
-    let role = |role: &str| (role.to_owned(), Role { internal: false, permissions: managed(role, version) });
+    let role = |role: &str| (role.to_owned(), Role { permissions: managed(role, version), ..Role::default() });
     Catalog {
         features: ["extra".to_owned()].into(),
         permissions: (0..PERMISSIONS).map(|number| (permission(number), definition(number))).collect(),
-        api_scopes: BTreeMap::new(),
         roles: MANAGED.into_iter().map(role).collect(),
+        ..Catalog::default()
     }
 }
 
