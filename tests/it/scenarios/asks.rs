@@ -1,30 +1,28 @@
 //! The questions of a case, as requests to the server.
 
-use rolecall::proto::{
-    self, BatchCheckItem, BatchCheckRequest, CheckRequest, Decision, DecisionReason, GetCatalogRequest, GetRoleRequest,
-    ListApiScopesRequest, ListPermissionsRequest, ListRoleHoldersRequest, ListRolePermissionsRequest, ListRolesRequest,
-    ListUserRolesRequest, RoleView,
+use std::collections::BTreeMap;
+
+use rolecall::{
+    model::Timestamp,
+    proto::{
+        BatchCheckItem, BatchCheckRequest, CheckRequest, Decision, DecisionReason, GrantPath, ListApiScopesRequest,
+        ListPermissionsRequest, ListResourcesRequest, ListSubjectsRequest,
+    },
 };
+use serde_json::{Map, Value};
 use tonic::Status;
 
 use super::{
     Callers, Placed,
-    case::{Asked, HeldRole, Holder, List, Listed, Question, Row, Scenario},
+    case::{About, Asked, List, Listed, Moment, Question, Scenario},
+    is_as_expected,
 };
 
 /// A mistake in an answer is a panic; a refusal is for the caller to judge.
-type Asking = Result<(), Status>;
+pub type Asking = Result<(), Status>;
 
-fn kind(name: &str) -> proto::role::Kind {
-    use proto::role::Kind;
-    match name {
-        "managed" => Kind::Managed,
-        "custom" => Kind::Custom,
-        other => panic!("{other} is no kind of role"),
-    }
-}
-
-fn id(name: &str) -> String {
+/// The last part of a name.
+pub fn id(name: &str) -> String {
     name.rsplit('/').next().unwrap().to_owned()
 }
 
@@ -35,10 +33,56 @@ fn ordered(texts: impl Iterator<Item = String>) -> Vec<String> {
     texts
 }
 
+/// Attributes as the API takes them; none: nothing is sent.
+pub fn attributes(given: &Map<String, Value>) -> Option<prost_types::Struct> {
+    (!given.is_empty()).then(|| structure(given))
+}
+
+fn structure(given: &Map<String, Value>) -> prost_types::Struct {
+    let fields = given.iter().map(|(name, value)| (name.clone(), attribute(value)));
+    prost_types::Struct { fields: fields.collect() }
+}
+
+fn attribute(value: &Value) -> prost_types::Value {
+    use prost_types::value::Kind;
+    let kind = match value {
+        Value::Null => Kind::NullValue(0),
+        Value::Bool(value) => Kind::BoolValue(*value),
+        Value::Number(value) => Kind::NumberValue(value.as_f64().unwrap()),
+        Value::String(value) => Kind::StringValue(value.clone()),
+        Value::Array(list) => Kind::ListValue(prost_types::ListValue { values: list.iter().map(attribute).collect() }),
+        Value::Object(map) => Kind::StructValue(structure(map)),
+    };
+    prost_types::Value { kind: Some(kind) }
+}
+
+impl Asked {
+    /// The permission and the API scope, one of them empty.
+    fn parts(&self) -> (String, String) {
+        match self {
+            Self::Permission(permission) => (permission.clone(), String::new()),
+            Self::ApiScope(scope) => (String::new(), scope.clone()),
+        }
+    }
+}
+
+impl About {
+    fn resource(&self) -> String {
+        self.resource.clone().unwrap_or_default()
+    }
+}
+
 impl Placed<'_> {
-    /// Asks everything that the case asks, and looks at the answers if they have to hold. Gives how many questions that
-    /// were.
-    pub async fn ask(&self, callers: &mut Callers, scenario: &Scenario, way: &str, hold: bool) -> usize {
+    /// Asks everything that the case asks at a later moment, or at none, and looks at the answers if they have to hold.
+    /// Gives how many questions that were.
+    pub async fn ask(
+        &self,
+        callers: &mut Callers,
+        scenario: &Scenario,
+        way: &str,
+        at: Option<Timestamp>,
+        hold: bool,
+    ) -> usize {
         let name = self.names(way);
         let mut asked = 0;
         let mut judge = |outcome: Asking| {
@@ -47,8 +91,11 @@ impl Placed<'_> {
                 panic!("{name}: {status}");
             }
         };
-        for check in &self.case.checks {
+        for check in self.case.checks.iter().filter(|check| check.at.as_ref().map(Moment::instant) == at) {
             judge(self.check(callers, check, way, hold).await);
+        }
+        if at.is_some() {
+            return asked;
         }
         if let Some((subject, expected)) = &self.case.roles_of {
             judge(self.roles_of(callers, subject, expected, way, hold).await);
@@ -66,7 +113,8 @@ impl Placed<'_> {
                 List::ApiScopesOf { subject, api_scopes } => {
                     self.api_scopes_of(callers, scenario, subject, api_scopes, way, hold).await
                 }
-                other => panic!("{name}: {other:?} cannot be asked yet"),
+                List::Subjects { .. } => self.subjects(callers, list, way, hold).await,
+                List::Resources { .. } => self.resources(callers, list, way, hold).await,
             };
             judge(outcome);
         }
@@ -74,39 +122,29 @@ impl Placed<'_> {
     }
 
     async fn check(&self, callers: &mut Callers, check: &Question, way: &str, hold: bool) -> Asking {
-        let mut request =
-            CheckRequest { account: self.parent(), subject: check.subject.clone(), ..CheckRequest::default() };
-        match &check.asked {
-            Asked::Permission(permission) => request.permission.clone_from(permission),
-            Asked::ApiScope(scope) => request.api_scope.clone_from(scope),
+        let (permission, api_scope) = check.asked.parts();
+        let request = CheckRequest {
+            account: self.parent(),
+            subject: check.subject.clone(),
+            permission,
+            api_scope,
+            resource: check.about.resource(),
+            facets: check.about.facets.clone().into_iter().collect(),
+            attributes: attributes(&check.about.attributes),
+            consistency: None,
+        };
+        let answer = callers.clients.authorization.check(request).await;
+        if let Some(refusal) = &check.refused {
+            let outcome = answer.map(|_| ());
+            let is_as_expected = is_as_expected(&outcome, Some(refusal));
+            assert!(is_as_expected || !hold, "{}: {check:?} {outcome:?}", self.names(way));
+            return Ok(());
         }
-        let answer = callers.clients.authorization.check(request).await?.into_inner();
+        let answer = answer?.into_inner();
         if hold {
             let decision = if check.allow { Decision::Allow } else { Decision::Deny };
             let reason = DecisionReason::from_str_name(&format!("DECISION_REASON_{}", check.reason)).unwrap();
             assert_eq!((answer.decision(), answer.reason()), (decision, reason), "{}: {check:?}", self.names(way));
-        }
-        Ok(())
-    }
-
-    async fn roles_of(
-        &self,
-        callers: &mut Callers,
-        subject: &str,
-        expected: &[HeldRole],
-        way: &str,
-        hold: bool,
-    ) -> Asking {
-        let name = self.user(subject.strip_prefix("users/").unwrap());
-        let request = ListUserRolesRequest { name, ..ListUserRolesRequest::default() };
-        let roles = callers.clients.users.list_user_roles(request).await?.into_inner().roles;
-        if hold {
-            let held = |role: proto::UserRole| {
-                (self.short_role(&role.role), role.direct, role.teams.iter().map(|team| id(team)).collect())
-            };
-            let mut roles: Vec<HeldRole> = roles.into_iter().map(held).collect();
-            roles.sort();
-            assert_eq!(roles, expected, "{}", self.names(way));
         }
         Ok(())
     }
@@ -117,168 +155,87 @@ impl Placed<'_> {
             subject: listed.subject.clone(),
             ..ListPermissionsRequest::default()
         };
-        let permissions = callers.clients.authorization.list_permissions(request).await?.into_inner().permissions;
+        let answer = callers.clients.authorization.list_permissions(request).await?.into_inner();
         if !hold {
             return Ok(());
         }
-        let found = permissions.into_iter().find(|each| each.permission == listed.permission);
+        let name = format!("{}: {} of {}", self.names(way), listed.permission, listed.subject);
+        let found = answer.permissions.into_iter().find(|each| each.permission == listed.permission);
         let Some(through) = &listed.through else {
-            assert!(found.is_none(), "{}: {} is listed", self.names(way), listed.permission);
+            assert!(found.is_none(), "{name} is listed");
             return Ok(());
         };
-        let found = found.unwrap_or_else(|| panic!("{}: {} is not listed", self.names(way), listed.permission));
-        let roles = ordered(found.grant_paths.iter().map(|path| self.short_role(&path.role)));
-        let with_team = found.grant_paths.iter().filter(|path| !path.team.is_empty());
-        let teams = ordered(with_team.map(|path| id(&path.team)));
-        assert_eq!((&roles, &teams), (&through.roles, &through.teams), "{}", self.names(way));
+        let found = found.unwrap_or_else(|| panic!("{name} is not listed"));
+        let named = |part: fn(&GrantPath) -> &String| {
+            ordered(found.grant_paths.iter().map(part).filter(|part| !part.is_empty()).cloned())
+        };
+        let roles = ordered(named(|path| &path.role).iter().map(|role| self.short_role(role)));
+        let teams = ordered(named(|path| &path.team).iter().map(|team| id(team)));
+        assert_eq!((&roles, &teams), (&through.roles, &through.teams), "{name}");
+        assert_eq!(!named(|path| &path.exception_reason).is_empty(), through.exception, "{name}: by an exception");
         if let Some(api_scopes) = &through.api_scopes {
-            assert_eq!(&found.api_scopes, api_scopes, "{}: {}", self.names(way), listed.permission);
+            assert_eq!(&found.api_scopes, api_scopes, "{name}");
+        }
+        if let Some(resources) = &through.resources {
+            assert_eq!(&named(|path| &path.resource), resources, "{name}");
+        }
+        if let Some(facets) = &through.facets {
+            let list = |facet: &String| {
+                let list = answer.access_lists.iter().find(|list| list.facet == *facet);
+                let values = list.map_or_else(|| Some(Vec::new()), |list| (!list.all).then(|| list.values.clone()));
+                (facet.clone(), values)
+            };
+            assert_eq!(&found.facets.iter().map(list).collect::<BTreeMap<_, _>>(), facets, "{name}");
         }
         Ok(())
     }
 
-    /// The row in the list of roles, and the role by itself, which has to say the same.
-    async fn row(&self, callers: &mut Callers, row: &Row, way: &str, hold: bool) -> Asking {
-        let roles = &mut callers.clients.roles;
-        let request = ListRolesRequest {
-            parent: self.parent(),
-            kind: kind(&row.kind).into(),
-            view: RoleView::Basic.into(),
-            ..ListRolesRequest::default()
+    /// Who may.
+    async fn subjects(&self, callers: &mut Callers, list: &List, way: &str, hold: bool) -> Asking {
+        let List::Subjects { asked, about, found } = list else { unreachable!("no such list") };
+        let (permission, api_scope) = asked.parts();
+        let request = ListSubjectsRequest {
+            account: self.parent(),
+            permission,
+            api_scope,
+            resource: about.resource(),
+            facets: about.facets.clone().into_iter().collect(),
+            attributes: attributes(&about.attributes),
+            ..ListSubjectsRequest::default()
         };
-        let rows = roles.list_roles(request).await?.into_inner().roles;
-        let request =
-            GetRoleRequest { name: self.role(&row.role), account: self.parent(), ..GetRoleRequest::default() };
-        let role = roles.get_role(request).await?.into_inner().role.unwrap();
-        if !hold {
-            return Ok(());
-        }
-        let name = self.names(way);
-        let listed = rows.into_iter().find(|each| each.name == role.name);
-        let listed = listed.unwrap_or_else(|| panic!("{name}: {} is not in the list", row.role));
-        for shown in [&listed, &role] {
-            assert_eq!(shown.kind(), kind(&row.kind), "{name}");
-            assert_eq!(&shown.display_name, row.display_name.as_ref().unwrap_or(&shown.display_name), "{name}");
-            assert_eq!(&shown.description, row.description.as_ref().unwrap_or(&shown.description), "{name}");
-            let counts = shown.holder_counts.unwrap();
-            let users = (counts.user_count, counts.direct_user_count);
-            assert_eq!(users, (row.users, row.direct_users), "{name}: users of {}", row.role);
-            assert_eq!(shown.permission_count, row.permissions, "{name}: permissions of {}", row.role);
-            assert_eq!(shown.api_scope_count, row.api_scopes, "{name}: API scopes of {}", row.role);
-        }
-        assert_eq!(i32::try_from(role.permissions.len()).unwrap(), row.permissions, "{name}");
-        assert_eq!(i32::try_from(role.api_scopes.len()).unwrap(), row.api_scopes, "{name}");
-        Ok(())
-    }
-
-    async fn search(
-        &self,
-        callers: &mut Callers,
-        text: &str,
-        of_kind: &str,
-        expected: &[String],
-        way: &str,
-        hold: bool,
-    ) -> Asking {
-        let request = ListRolesRequest {
-            parent: self.parent(),
-            kind: kind(of_kind).into(),
-            search: text.to_owned(),
-            ..ListRolesRequest::default()
-        };
-        let roles = callers.clients.roles.list_roles(request).await?.into_inner().roles;
+        let answer = callers.clients.authorization.list_subjects(request).await?.into_inner();
         if hold {
-            let found: Vec<String> = roles.iter().map(|role| self.short_role(&role.name)).collect();
-            assert_eq!(found, expected, "{}: {text:?}", self.names(way));
-        }
-        Ok(())
-    }
-
-    /// All sections of the catalog, and those of which the role has anything, have to agree with each other.
-    async fn sections(
-        &self,
-        callers: &mut Callers,
-        scenario: &Scenario,
-        role: &str,
-        expected: &[(String, i32, i32)],
-        way: &str,
-        hold: bool,
-    ) -> Asking {
-        let name = self.names(way);
-        for contained_only in [false, true] {
-            let request = ListRolePermissionsRequest { name: self.role(role), contained_only, ..Default::default() };
-            let sections = callers.clients.roles.list_role_permissions(request).await?.into_inner().sections;
-            if !hold {
-                continue;
-            }
-            for section in &sections {
-                let contained = section.permissions.iter().filter(|each| each.contained).count();
-                assert_eq!(i32::try_from(contained).unwrap(), section.contained_count, "{name}: {}", section.section);
-                let shown = if contained_only { section.contained_count } else { section.permission_count };
-                assert_eq!(i32::try_from(section.permissions.len()).unwrap(), shown, "{name}: {}", section.section);
-                let definitions = scenario.catalog["sections"].as_array().unwrap();
-                let definition = definitions.iter().find(|each| each["id"] == section.section.as_str()).unwrap();
-                assert_eq!(section.display_name, definition["display_name"], "{name}");
-                assert_eq!(section.description, definition["description"], "{name}");
-            }
-            if !contained_only {
-                assert_eq!(sections.len(), scenario.catalog["sections"].as_array().unwrap().len(), "{name}");
-            }
-            let counts = sections.into_iter().map(|each| (each.section, each.contained_count, each.permission_count));
-            let of_something: Vec<_> = counts.filter(|(_, contained, _)| *contained > 0).collect();
-            assert_eq!(of_something, expected, "{name}: sections of {role}");
-        }
-        Ok(())
-    }
-
-    async fn holders(&self, callers: &mut Callers, role: &str, expected: &[Holder], way: &str, hold: bool) -> Asking {
-        let request = ListRoleHoldersRequest { parent: self.parent(), role: self.role(role), ..Default::default() };
-        let mut holders = callers.clients.roles.list_role_holders(request).await?.into_inner().holders;
-        if !hold {
-            return Ok(());
-        }
-        let name = self.names(way);
-        holders.sort_by(|one, other| one.name.cmp(&other.name));
-        let prefix = format!("{}/", self.parent());
-        let names: Vec<&str> = holders.iter().map(|each| each.name.strip_prefix(&prefix).unwrap()).collect();
-        let expected_names: Vec<&str> = expected.iter().map(|each| each.name.as_str()).collect();
-        assert_eq!(names, expected_names, "{name}: holders of {role}");
-        for (found, expected) in holders.iter().zip(expected) {
-            let how = (!found.role_binding.is_empty(), found.teams.iter().map(|team| id(team)).collect());
-            assert_eq!(how, (expected.direct, expected.teams.clone()), "{name}: {}", expected.name);
-            for (found, expected) in [
-                (&found.display_name, &expected.display_name),
-                (&found.username, &expected.username),
-                (&found.email, &expected.email),
-            ] {
-                assert_eq!(found, expected.as_ref().unwrap_or(found), "{name}");
-            }
-            if let Some(time) = &expected.last_login {
-                let time = (time != "never").then(|| time.parse::<prost_types::Timestamp>().unwrap());
-                assert_eq!(found.last_sign_in_time, time, "{name}: last login of {}", expected.name);
+            assert!(answer.next_page_token.is_empty(), "{}: more than one page", self.names(way));
+            let prefix = format!("{}/", self.parent());
+            let short = |name: &String| name.strip_prefix(&prefix).unwrap().to_owned();
+            let subjects: Vec<String> = answer.subjects.iter().map(|each| short(&each.subject)).collect();
+            assert_eq!(&subjects, found, "{}: who may {asked:?} {about:?}", self.names(way));
+            for each in answer.subjects {
+                assert!(each.direct || !each.teams.is_empty(), "{}: {} by nothing", self.names(way), each.subject);
             }
         }
         Ok(())
     }
 
-    async fn catalog_row(&self, callers: &mut Callers, list: &List, way: &str, hold: bool) -> Asking {
-        let request = GetCatalogRequest { name: format!("catalogs/{}", self.catalog), ..Default::default() };
-        let catalog = callers.clients.catalogs.get_catalog(request).await?.into_inner().catalog.unwrap();
-        if !hold {
-            return Ok(());
-        }
-        let name = self.names(way);
-        match list {
-            List::Permission { permission, section, api_scopes, all_api_scopes } => {
-                let found = catalog.permissions.into_iter().find(|each| each.id == *permission).unwrap();
-                assert_eq!((&found.section, &found.api_scopes), (section, api_scopes), "{name}");
-                assert_eq!(&found.all_api_scopes, all_api_scopes, "{name}");
-            }
-            List::ApiScope { api_scope, description, includes } => {
-                let found = catalog.api_scopes.into_iter().find(|each| each.id == *api_scope).unwrap();
-                assert_eq!((&found.description, &found.includes), (description, includes), "{name}");
-            }
-            other => panic!("{name}: {other:?} is not of a catalog"),
+    /// Where somebody may.
+    async fn resources(&self, callers: &mut Callers, list: &List, way: &str, hold: bool) -> Asking {
+        let List::Resources { subject, permission, kind, about, found, all } = list else {
+            unreachable!("no such list")
+        };
+        let request = ListResourcesRequest {
+            account: self.parent(),
+            subject: subject.clone(),
+            permission: permission.clone(),
+            resource_type: kind.clone(),
+            facets: about.facets.clone().into_iter().collect(),
+            attributes: attributes(&about.attributes),
+            ..ListResourcesRequest::default()
+        };
+        let answer = callers.clients.authorization.list_resources(request).await?.into_inner();
+        if hold {
+            assert!(answer.next_page_token.is_empty(), "{}: more than one page", self.names(way));
+            let name = format!("{}: where {subject} may {permission} {about:?}", self.names(way));
+            assert_eq!((&answer.resources, answer.all), (found, *all), "{name}");
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use rolecall::model::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::steps::{Refusal, Step};
@@ -60,7 +61,7 @@ pub struct About {
 }
 
 /// A time: `2099-01-01T00:00:00Z`, or `+60s`, which is so many seconds after the case began.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Moment {
     At(String),
     AfterSeconds(u64),
@@ -103,7 +104,7 @@ pub enum List {
     ApiScope { api_scope: String, description: String, includes: Vec<String> },
     /// The API scopes that a subject may use, in order.
     ApiScopesOf { subject: String, api_scopes: Vec<String> },
-    /// Who may: `users/{id}` and `serviceAccounts/{id}`, in order.
+    /// Who may: `users/{id}` and `serviceAccounts/{id}`, users first, each in the order in which the account has them.
     Subjects { asked: Asked, about: About, found: Vec<String> },
     /// On which registered resources of a type a subject may, in order, and whether on all there are and will be.
     Resources { subject: String, permission: String, kind: String, about: About, found: Vec<String>, all: bool },
@@ -298,6 +299,11 @@ impl Case {
             case.name
         );
         case
+    }
+
+    /// The later moments at which it asks something.
+    pub fn moments(&self) -> Vec<Timestamp> {
+        self.checks.iter().filter_map(|check| check.at.as_ref().map(Moment::instant)).collect()
     }
 
     pub fn changes_catalog(&self) -> bool {

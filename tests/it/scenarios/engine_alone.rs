@@ -1,7 +1,6 @@
 //! A case answered by the engine from plain values: no server, no store, no cache.
 //!
-//! The facts are kept here the simplest way: everything by name, and what is deleted is removed from wherever it is
-//! mentioned. For each question they are handed to the engine anew. Lists of people and roles are not the engine's.
+//! For each question the facts are handed to the engine anew. Lists of people and roles are not the engine's.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,287 +9,311 @@ use std::{
 
 use rolecall::{
     engine::{
-        CompiledCatalog, EffectiveSet, HeldRole, Reason, RoleFacts, Standing, Subject, decide, effective_permissions,
+        Access, AccessList, AttributeValue, Attributes, BoundResource, BoundRole, CompiledCatalog, EffectiveSet,
+        HeldBy, HeldException, HeldRole, Holdings, Place, Question, Reason, RoleFacts, Standing, Subject, agrees,
+        decide, effective_permissions,
     },
-    files,
-    model::{ApiScopeId, Catalog, Number, RoleId, RoleRecord, TeamId, Timestamp},
+    model::{
+        ApiScopeId, Condition, Effect, Facet, Number, PermissionPattern, PolicyId, PolicyRecord, ResourcePath,
+        ResourcePattern, RoleId, RoleRecord, Statement, TeamId, Timestamp,
+    },
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    case::{Asked, Case, List, Listed, Scenario},
-    steps::Step,
+    case::{About, Asked, Case, List, Listed, Moment, Scenario},
+    clocked::begin,
+    facts::{CustomRole, Facts},
+    steps,
 };
 
-struct Facts {
-    catalog: Arc<CompiledCatalog>,
-    active: bool,
-    features: BTreeSet<String>,
-    roles: BTreeMap<String, CustomRole>,
-    teams: BTreeSet<String>,
-    /// Users and service accounts (`users/u`, `serviceAccounts/s`), and the state of each.
-    subjects: BTreeMap<String, String>,
-    /// Team and user, both by id.
-    members: BTreeSet<(String, String)>,
-    /// Holder (`users/u`, `serviceAccounts/s`, `teams/t`) and role (`r`, `custom/r`).
-    bindings: BTreeSet<(String, String)>,
+/// The numbers of custom roles, registered resources and custom policies begin here, in the order of their names.
+const ROLES: u64 = 1_000_000;
+const RESOURCES: u64 = 2_000_000;
+const POLICIES: u64 = 3_000_000;
+
+fn number(from: u64, position: Option<usize>) -> Option<Number> {
+    position.map(|position| Number(from + position as u64))
 }
 
-#[derive(Clone, Default)]
-struct CustomRole {
-    permissions: BTreeSet<String>,
-    left_out: BTreeSet<String>,
+fn attributes(given: &Map<String, Value>) -> Attributes {
+    given.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
 }
 
-fn compile(file: &str) -> Arc<CompiledCatalog> {
-    let definition = files::parse_catalog(file.as_bytes()).unwrap();
-    let numbers = |from: u64, count: usize| (from..from + count as u64).map(Number).collect();
-    Arc::new(CompiledCatalog::new(Catalog {
-        number: Number(1),
-        feature_numbers: numbers(1_000, definition.features.len()),
-        permission_numbers: numbers(10_000, definition.permissions.len()),
-        role_numbers: numbers(100_000, definition.roles.len()),
-        definition,
-    }))
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null,
+        Value::Bool(value) => AttributeValue::Bool(*value),
+        Value::Number(value) => AttributeValue::Number(value.as_f64().unwrap()),
+        Value::String(value) => AttributeValue::Text(value.clone()),
+        Value::Array(list) => AttributeValue::List(list.iter().map(attribute).collect()),
+        Value::Object(map) => AttributeValue::Map(attributes(map)),
+    }
 }
 
-fn strings(value: &Value) -> BTreeSet<String> {
-    value.as_array().into_iter().flatten().map(|each| each.as_str().unwrap().to_owned()).collect()
+fn statement(given: &steps::Statement) -> Statement {
+    Statement {
+        effect: if given.allows { Effect::Allow } else { Effect::Deny },
+        permissions: given.permissions.iter().map(|each| PermissionPattern::new(each).unwrap()).collect(),
+        resources: given.resources.iter().map(|each| ResourcePattern::new(each).unwrap()).collect(),
+        condition: given.condition.as_deref().map(Condition::new),
+    }
+}
+
+impl Asked {
+    fn find(&self, catalog: &CompiledCatalog) -> rolecall::engine::Asked {
+        match self {
+            Self::Permission(permission) => catalog.permission(permission).unwrap().into(),
+            Self::ApiScope(scope) => catalog.api_scope(scope).unwrap().into(),
+        }
+    }
+}
+
+impl About {
+    fn place<'a>(&'a self, catalog: &CompiledCatalog) -> Place<'a> {
+        let path = self.resource.as_deref().unwrap_or_default();
+        let facets = self.facets.iter().map(|(facet, value)| (catalog.resource_type(facet).unwrap(), value.as_str()));
+        Place { path, resource_type: catalog.type_of_path(path), facets: facets.collect() }
+    }
+}
+
+/// Asks one question about a subject that is ready.
+pub fn answer(catalog: &CompiledCatalog, subject: &Subject, name: &str, asked: &Asked, about: &About) -> Reason {
+    let attributes = attributes(&about.attributes);
+    let (_, id) = name.split_once('/').unwrap();
+    let asked = asked.find(catalog);
+    decide(subject, Question { asked, place: about.place(catalog), subject: id, attributes: &attributes })
 }
 
 impl Facts {
-    fn of(scenario: &Scenario) -> Self {
-        let account = &scenario.account;
-        let each = |list: &str| account[list].as_array().cloned().unwrap_or_default();
-        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
-        let custom = |role: &Value| CustomRole {
-            permissions: strings(&role["permissions"]),
-            left_out: strings(&role["left_out_api_scopes"]),
-        };
-        let mut facts = Self {
-            catalog: compile(&scenario.catalog_as(&scenario.catalog_id)),
-            active: account["state"].as_str() != Some("suspended"),
-            features: strings(&account["features"]),
-            roles: each("roles").iter().map(|role| (id(role), custom(role))).collect(),
-            teams: each("teams").iter().map(id).collect(),
-            subjects: BTreeMap::new(),
-            members: BTreeSet::new(),
-            bindings: BTreeSet::new(),
-        };
-        for team in each("teams") {
-            facts.bind(&format!("teams/{}", id(&team)), strings(&team["roles"]));
-        }
-        for user in each("users") {
-            let state = user["state"].as_str().unwrap_or("active").to_owned();
-            facts.subjects.insert(format!("users/{}", id(&user)), state);
-            facts.members.extend(strings(&user["teams"]).into_iter().map(|team| (team, id(&user))));
-            facts.bind(&format!("users/{}", id(&user)), strings(&user["roles"]));
-        }
-        for service_account in each("service_accounts") {
-            let name = format!("serviceAccounts/{}", id(&service_account));
-            facts.bind(&name, strings(&service_account["roles"]));
-            let state = service_account["state"].as_str().unwrap_or("active").to_owned();
-            facts.subjects.insert(name, state);
-        }
-        facts
-    }
-
-    fn bind(&mut self, holder: &str, roles: impl IntoIterator<Item = String>) {
-        self.bindings.extend(roles.into_iter().map(|role| (holder.to_owned(), role)));
-    }
-
-    fn apply(&mut self, scenario: &Scenario, step: &Step) {
-        match step {
-            Step::SetFeatures(features) => self.features = features.iter().cloned().collect(),
-            Step::AccountState { active } => self.active = *active,
-            Step::State { subject, state } => _ = self.subjects.insert(subject.clone(), state.clone()),
-            Step::Member { team, user, joins: true } => _ = self.members.insert((team.clone(), user.clone())),
-            Step::Member { team, user, joins: false } => _ = self.members.remove(&(team.clone(), user.clone())),
-            Step::Teams { user, teams, joins } => {
-                for team in teams {
-                    let member = (team.clone(), user.clone());
-                    _ = if *joins { self.members.insert(member) } else { self.members.remove(&member) };
-                }
-            }
-            Step::Bind { holder, given } => _ = self.bindings.insert((holder.clone(), given.role.clone())),
-            Step::Unbind { holder, role, .. } | Step::TakeOff { holder, role } => {
-                self.bindings.remove(&(holder.clone(), role.clone()));
-            }
-            Step::Delete { kind, id, .. } => self.delete(kind, id),
-            Step::DeleteRole { only_asked: true, .. } | Step::NoteVersion { .. } | Step::RecordLogin { .. } => {}
-            Step::DeleteRole { id, .. } => {
-                self.roles.remove(id);
-                let role = format!("custom/{id}");
-                self.bindings.retain(|(_, of)| *of != role);
-            }
-            Step::CreateUser(new) => {
-                let user = format!("users/{}", new.id);
-                self.subjects.insert(user.clone(), new.state.clone().unwrap_or_else(|| "active".into()));
-                self.members.extend(new.teams.iter().map(|team| (team.clone(), new.id.clone())));
-                self.bind(&user, new.roles.iter().map(|given| given.role.clone()));
-            }
-            Step::CreateTeam(new) => {
-                self.teams.insert(new.id.clone());
-                self.members.extend(new.members.iter().map(|user| (new.id.clone(), user.clone())));
-                self.bind(&format!("teams/{}", new.id), new.roles.iter().map(|given| given.role.clone()));
-            }
-            Step::CreateServiceAccount(new) => {
-                let name = format!("serviceAccounts/{}", new.id);
-                self.subjects.insert(name.clone(), new.state.clone().unwrap_or_else(|| "active".into()));
-                self.bind(&name, new.roles.iter().map(|given| given.role.clone()));
-            }
-            Step::SetCustomRole(wanted) => {
-                let role = self.roles.entry(wanted.id.clone()).or_default();
-                role.permissions = wanted.permissions.iter().cloned().collect();
-                if let Some(left_out) = &wanted.left_out_api_scopes {
-                    role.left_out = left_out.iter().cloned().collect();
-                }
-                let name = format!("custom/{}", wanted.id);
-                self.add_sections(&name, &wanted.sections);
-                self.import(&name, &wanted.import_roles);
-                for user in &wanted.users {
-                    self.bind(&format!("users/{user}"), [name.clone()]);
-                }
-            }
-            Step::EditRole { role, permissions, .. } => {
-                self.custom(role).permissions = permissions.iter().flatten().cloned().collect();
-            }
-            Step::DuplicateRole { role, id } => {
-                let copy = match role.strip_prefix("custom/") {
-                    Some(custom) => self.roles[custom].clone(),
-                    None => CustomRole { permissions: self.managed(role), left_out: BTreeSet::new() },
-                };
-                self.roles.insert(id.clone(), copy);
-            }
-            Step::ImportRoles { into, roles, .. } => self.import(into, roles),
-            Step::AddSections { role, sections, .. } => self.add_sections(role, sections),
-            Step::CatalogAdds { .. } => {
-                self.catalog = compile(&scenario.catalog_with(step, &scenario.catalog_id));
-            }
-            Step::RemoveRoleFromUser { user, role, .. } => {
-                self.bindings.remove(&(format!("users/{user}"), role.clone()));
-                let bindings = &self.bindings;
-                let gives = |team: &String| bindings.contains(&(format!("teams/{team}"), role.clone()));
-                self.members.retain(|(team, of)| of != user || !gives(team));
-            }
-            other => panic!("{other:?} is not known to the engine alone yet"),
+    fn role_number(&self, name: &str) -> Option<Number> {
+        match name.strip_prefix("custom/") {
+            Some(id) => number(ROLES, self.roles.keys().position(|each| each == id)),
+            None => self.catalog.role(name).map(|role| role.number),
         }
     }
 
-    fn delete(&mut self, kind: &str, id: &str) {
-        let name = match kind {
-            "team" => format!("teams/{id}"),
-            "user" => format!("users/{id}"),
-            _ => format!("serviceAccounts/{id}"),
-        };
-        self.bindings.retain(|(holder, _)| *holder != name);
-        match kind {
-            "team" => {
-                self.teams.remove(id);
-                self.members.retain(|(of, _)| of != id);
-            }
-            "user" => {
-                self.subjects.remove(&name);
-                self.members.retain(|(_, user)| user != id);
-            }
-            _ => _ = self.subjects.remove(&name),
+    fn policy_number(&self, name: &str) -> Option<Number> {
+        match name.strip_prefix("custom/") {
+            Some(id) => number(POLICIES, self.policies.keys().position(|each| each == id)),
+            None => self.catalog.policy_number(name),
         }
     }
 
-    /// A custom role of the account; an empty one if it has none of that name.
-    fn custom(&mut self, name: &str) -> &mut CustomRole {
-        self.roles.entry(name.strip_prefix("custom/").unwrap().to_owned()).or_default()
-    }
-
-    fn import(&mut self, into: &str, roles: &[String]) {
-        for role in roles {
-            let permissions = self.managed(role);
-            self.custom(into).permissions.extend(permissions);
-        }
-    }
-
-    fn add_sections(&mut self, role: &str, sections: &[String]) {
-        let definition = self.catalog.catalog().definition.clone();
-        let is_chosen = |position: usize| sections.contains(&definition.sections[position].id.to_string());
-        let all = definition.permissions.iter().filter(|each| is_chosen(each.section.position()));
-        self.custom(role).permissions.extend(all.map(|each| each.id.to_string()));
-    }
-
-    /// What a managed role contains now.
-    fn managed(&self, id: &str) -> BTreeSet<String> {
-        let permissions = self.catalog.role(id).unwrap().permissions.iter();
-        permissions.map(|each| self.catalog.definition(each).unwrap().id.to_string()).collect()
+    fn role_name(&self, number: Number) -> String {
+        let managed = self.catalog.role_of_number(number).map(|role| role.id.to_string());
+        let custom = || self.roles.keys().nth(usize::try_from(number.0 - ROLES).unwrap()).unwrap();
+        managed.unwrap_or_else(|| format!("custom/{}", custom()))
     }
 
     fn role(&self, name: &str) -> Option<Arc<RoleFacts>> {
         let Some(id) = name.strip_prefix("custom/") else { return self.catalog.role(name).cloned() };
-        let position = self.roles.keys().position(|each| each == id)?;
-        let role = &self.roles[id];
-        let number = |permission: &String| self.catalog.number_of_permission(self.catalog.permission(permission)?);
-        let mut permissions: Vec<Number> = role.permissions.iter().filter_map(number).collect();
+        let CustomRole { permissions, left_out, policies, parents, covers } = self.roles.get(id)?;
+        let permission = |id: &String| self.catalog.number_of_permission(self.catalog.permission(id)?);
+        let facet = |name: &String| self.catalog.number_of_facet(self.catalog.facet(name)?);
+        let mut permissions: Vec<Number> = permissions.iter().filter_map(permission).collect();
         permissions.sort();
         let record = RoleRecord {
             id: RoleId::new(id).unwrap(),
             display_name: id.to_owned(),
             description: String::new(),
             permissions,
-            left_out_api_scopes: role.left_out.iter().map(|scope| ApiScopeId::new(scope).unwrap()).collect(),
+            left_out_api_scopes: left_out.iter().map(|scope| ApiScopeId::new(scope).unwrap()).collect(),
+            policies: policies.iter().filter_map(|policy| self.policy_number(policy)).collect(),
+            parents: parents.iter().filter_map(|parent| self.role_number(parent)).collect(),
+            covers: covers.iter().filter_map(facet).collect(),
             created: Timestamp(0),
             updated: Timestamp(0),
         };
-        Some(Arc::new(self.catalog.custom_role(Number(1_000_000 + position as u64), &record)))
+        let policies = policies.iter().filter_map(|name| {
+            let statements = self.policies.get(name.strip_prefix("custom/")?)?;
+            let id = name.trim_start_matches("custom/");
+            let record = PolicyRecord {
+                id: PolicyId::new(id).unwrap(),
+                display_name: id.to_owned(),
+                description: String::new(),
+                statements: statements.iter().map(statement).collect(),
+                created: Timestamp(0),
+                updated: Timestamp(0),
+            };
+            Some(Arc::new(self.catalog.custom_policy(self.policy_number(name)?, &record)))
+        });
+        let policies: Vec<_> = policies.collect();
+        Some(Arc::new(self.catalog.custom_role_with(self.role_number(name)?, &record, &policies)))
     }
 
-    fn subject(&self, subject: &str) -> Subject {
-        let standing = match self.subjects.get(subject).map(String::as_str) {
+    /// The roles of these numbers with all that they reach.
+    fn reached(&self, mut open: Vec<Number>) -> Vec<Arc<RoleFacts>> {
+        let mut reached = BTreeMap::new();
+        while let Some(number) = open.pop() {
+            if let Some(role) = self.role(&self.role_name(number))
+                && !reached.contains_key(&number)
+            {
+                open.extend(&role.parents);
+                reached.insert(number, role);
+            }
+        }
+        reached.into_values().collect()
+    }
+
+    fn bound_resource(&self, path: &str) -> BoundResource {
+        BoundResource {
+            number: number(RESOURCES, self.resources.iter().position(|each| each == path)).unwrap(),
+            path: ResourcePath::new(path).unwrap(),
+            resource_type: self.catalog.type_of_path(path).unwrap(),
+        }
+    }
+
+    /// What a user has access to, itself and through its teams.
+    fn access(&self, holders: &[String]) -> Access {
+        let mut lists: BTreeMap<&str, (bool, BTreeSet<&str>)> = BTreeMap::new();
+        for ((holder, facet), values) in &self.access {
+            if holders.contains(holder) {
+                let (all, list) = lists.entry(facet).or_default();
+                *all |= values.is_none();
+                list.extend(values.iter().flatten().map(String::as_str));
+            }
+        }
+        let mut access = Access::default();
+        for (facet, (all, values)) in lists {
+            let values = values.into_iter().filter(|_| !all);
+            match self.catalog.facet(facet).unwrap() {
+                Facet::Feature => {
+                    let feature = |id| self.catalog.feature_of_number(self.catalog.feature_number(id)?);
+                    let mut values: Vec<_> = values.filter_map(feature).collect();
+                    values.sort_unstable();
+                    access.features = AccessList { all, values };
+                }
+                Facet::Type(resource_type) => {
+                    let mut values: Vec<_> = values.map(|path| ResourcePath::new(path).unwrap()).collect();
+                    values.sort_unstable();
+                    access.resources.push((resource_type, AccessList { all, values }));
+                }
+            }
+        }
+        access
+    }
+
+    /// A subject as the engine wants it.
+    pub fn subject(&self, name: &str, now: Timestamp) -> Subject {
+        let standing = match self.subjects.get(name).map(String::as_str) {
             _ if !self.active => Standing::AccountSuspended,
             None => Standing::Unknown,
             Some("active") => Standing::Active,
             Some(_) => Standing::NotActive,
         };
-        let user = subject.strip_prefix("users/");
-        let mut held = Vec::new();
-        let mut roles = Vec::new();
-        for (number, (holder, name)) in self.bindings.iter().enumerate() {
-            let team = holder.strip_prefix("teams/");
-            let is_ours = match team {
-                Some(team) => user.is_some_and(|user| self.members.contains(&(team.to_owned(), user.to_owned()))),
-                None => holder == subject,
-            };
-            if is_ours && let Some(role) = self.role(name) {
-                let team = team.map(|team| (Number(number as u64), TeamId::new(team).unwrap()));
-                held.push(HeldRole { role: role.number, team, binding: Number(number as u64) });
-                roles.push(role);
+        let has_passed = |expires: &Option<Timestamp>| expires.is_some_and(|expires| now >= expires);
+        let user = name.strip_prefix("users/").unwrap_or_default();
+        let teams = self.members.iter().filter(|(_, of)| of == user).map(|(team, _)| format!("teams/{team}"));
+        let mut holders: Vec<String> = teams.collect();
+        holders.push(name.to_owned());
+        let (mut held, mut bindings) = (Vec::new(), Vec::new());
+        for (position, ((holder, role, on), expires)) in self.bindings.iter().enumerate() {
+            let Some(role) = self.role_number(role).filter(|_| holders.contains(holder)) else { continue };
+            let resource = on.as_ref().map(|path| self.bound_resource(path));
+            let number = Number(position as u64);
+            let is_expired = has_passed(expires);
+            held.push(HeldRole {
+                role,
+                team: holder.strip_prefix("teams/").map(|team| (number, TeamId::new(team).unwrap())),
+                binding: number,
+                resource: resource.as_ref().map(|on| on.number),
+                expires: *expires,
+                is_expired,
+            });
+            let bound = BoundRole { role, resource, is_expired };
+            if !bindings.contains(&bound) {
+                bindings.push(bound);
             }
         }
+        let exceptions = self.exceptions.iter().filter(|((of, _), _)| of == user);
+        let exceptions: Vec<HeldException> = exceptions
+            .map(|((_, permission), (reason, expires))| HeldException {
+                permission: self.catalog.permission(permission).unwrap(),
+                reason: reason.clone(),
+                expires: *expires,
+                is_expired: has_passed(expires),
+            })
+            .collect();
+        let holdings = Holdings {
+            roles: self.reached(bindings.iter().map(|bound| bound.role).collect()),
+            bindings,
+            exceptions: exceptions.iter().map(|each| (each.permission, each.is_expired)).collect(),
+            access: self.access(&holders),
+        };
         let features: Vec<Number> =
             self.features.iter().filter_map(|feature| self.catalog.feature_number(feature)).collect();
-        Subject { standing, set: Arc::new(EffectiveSet::new(Arc::clone(&self.catalog), &features, roles)), held }
+        let set = Arc::new(EffectiveSet::new(Arc::clone(&self.catalog), &features, holdings));
+        Subject { standing, set, held, exceptions }
+    }
+
+    fn decide(&self, name: &str, asked: &Asked, about: &About, now: Timestamp) -> Reason {
+        answer(&self.catalog, &self.subject(name, now), name, asked, about)
     }
 
     fn check_listed(&self, listed: &Listed, name: &str) {
-        let subject = self.subject(&listed.subject);
+        let subject = self.subject(&listed.subject, begin());
         let index = self.catalog.permission(&listed.permission).unwrap();
-        let found = effective_permissions(&subject, None).find(|(permission, _)| *permission == index);
+        let found = effective_permissions(&subject, None).find(|found| found.permission == index);
         let Some(through) = &listed.through else {
             assert!(found.is_none(), "{name}: {} is listed", listed.permission);
             return;
         };
-        let (_, held) = found.unwrap_or_else(|| panic!("{name}: {} is not listed", listed.permission));
-        let mut by: Vec<String> =
-            held.iter().filter_map(|held| held.team.as_ref().map(|(_, id)| id.to_string())).collect();
-        by.sort();
-        by.dedup();
-        assert_eq!(by, through.teams, "{name}");
-        if let Some(api_scopes) = &through.api_scopes {
-            let provided = subject.set.provided(index, held);
-            let ids: Vec<String> = self.catalog.api_scope_ids(&provided).map(ToString::to_string).collect();
-            assert_eq!(&ids, api_scopes, "{name}");
+        let found = found.unwrap_or_else(|| panic!("{name}: {} is not listed", listed.permission));
+        let (mut roles, mut teams, mut resources) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut is_exception, mut api_scopes) = (false, self.catalog.no_api_scopes());
+        for way in &found.grants {
+            match way.by {
+                HeldBy::Exception(_) => is_exception = true,
+                HeldBy::Binding(held) => {
+                    roles.insert(self.role_name(held.role));
+                    teams.extend(held.team.as_ref().map(|(_, id)| id.to_string()));
+                }
+            }
+            resources.extend(way.resource.map(|on| on.path.to_string()));
+            let left_out = way.listed_by.map(|role| role.left_out.clone()).unwrap_or_default();
+            self.catalog.add_api_scopes(index, &left_out, &mut api_scopes);
+        }
+        let named = |set: BTreeSet<String>| set.into_iter().collect::<Vec<String>>();
+        assert_eq!((&named(roles), &named(teams)), (&through.roles, &through.teams), "{name}");
+        assert_eq!(is_exception, through.exception, "{name}: by an exception");
+        if let Some(expected) = &through.api_scopes {
+            let ids: Vec<String> = self.catalog.api_scope_ids(&api_scopes).map(ToString::to_string).collect();
+            assert_eq!(&ids, expected, "{name}");
+        }
+        if let Some(expected) = &through.resources {
+            assert_eq!(&named(resources), expected, "{name}");
+        }
+        if let Some(expected) = &through.facets {
+            let facets =
+                self.catalog.facets(index).iter().map(|facet| {
+                    (self.catalog.facet_name(*facet).to_owned(), self.values(subject.set.access(), *facet))
+                });
+            assert_eq!(&facets.collect::<BTreeMap<_, _>>(), expected, "{name}");
+        }
+    }
+
+    /// What an access list has; none: all.
+    fn values(&self, access: &Access, facet: Facet) -> Option<Vec<String>> {
+        match facet {
+            Facet::Feature => {
+                let features = &self.catalog.catalog().definition.features;
+                let id = |index: &rolecall::model::FeatureIndex| features[index.position()].id.to_string();
+                let mut ids: Vec<String> = access.features.values.iter().map(id).collect();
+                ids.sort();
+                (!access.features.all).then_some(ids)
+            }
+            Facet::Type(resource_type) => match access.resources(resource_type) {
+                None => Some(Vec::new()),
+                Some(list) => (!list.all).then(|| list.values.iter().map(ToString::to_string).collect()),
+            },
         }
     }
 
     /// Checks what the engine knows of a list. Gives how many questions that were.
     fn check_list(&self, scenario: &Scenario, list: &List, name: &str) -> usize {
+        let is_allowed =
+            |who: &str, asked: &Asked, about: &About| self.decide(who, asked, about, begin()) == Reason::Allowed;
         match list {
             List::Row(row) => {
                 let role = self.role(&row.role).unwrap();
@@ -298,47 +321,62 @@ impl Facts {
                 let counts = (role.permissions.iter().count(), self.catalog.api_scope_ids(&api_scopes).count());
                 let expected = (row.permissions.try_into().unwrap(), row.api_scopes.try_into().unwrap());
                 assert_eq!(counts, expected, "{name}: permissions and API scopes of {}", row.role);
-                1
             }
             List::ApiScopesOf { subject, api_scopes } => {
-                let subject = self.subject(subject);
-                let is_allowed = |id: &String| decide(&subject, self.catalog.api_scope(id).unwrap()) == Reason::Allowed;
+                let nowhere = About::default();
+                let is_allowed = |id: &String| is_allowed(subject, &Asked::ApiScope(id.clone()), &nowhere);
                 let allowed: Vec<String> = scenario.api_scopes().into_iter().filter(is_allowed).collect();
                 assert_eq!(&allowed, api_scopes, "{name}");
-                1
+            }
+            List::Subjects { asked, about, found } => {
+                let allowed: BTreeSet<&String> =
+                    self.subjects.keys().filter(|who| is_allowed(who, asked, about)).collect();
+                assert_eq!(allowed, found.iter().collect(), "{name}: who may {asked:?} {about:?}");
+            }
+            List::Resources { subject, permission, kind, about, found, all } => {
+                let asked = Asked::Permission(permission.clone());
+                let resource_type = self.catalog.resource_type(kind).unwrap();
+                let mut paths: Vec<ResourcePath> =
+                    self.resources.iter().map(|path| ResourcePath::new(path).unwrap()).collect();
+                paths.retain(|path| self.catalog.type_of_path(path.as_str()) == Some(resource_type));
+                paths.retain(|path| about.facets.values().all(|value| agrees(path.as_str(), value)));
+                paths.sort_unstable();
+                let there = |path: &ResourcePath| About { resource: Some(path.to_string()), ..about.clone() };
+                paths.retain(|path| is_allowed(subject, &asked, &there(path)));
+                let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+                let everywhere = is_allowed(subject, &asked, about);
+                assert_eq!((&paths, everywhere), (found, *all), "{name}: where {subject} may {permission}");
             }
             List::Search { .. }
             | List::Sections { .. }
             | List::Holders { .. }
             | List::Permission { .. }
-            | List::ApiScope { .. } => 0,
-            other @ (List::Subjects { .. } | List::Resources { .. }) => {
-                panic!("{name}: {other:?} is not known to the engine alone yet")
-            }
+            | List::ApiScope { .. } => return 0,
         }
+        1
     }
 }
 
 /// Asks the engine what the case asks. Gives how many questions that were.
-pub fn ask(scenario: &Scenario, case: &Case, file: &str) -> usize {
+pub fn ask(catalog: &Arc<CompiledCatalog>, scenario: &Scenario, case: &Case, file: &str) -> usize {
     let name = format!("{file} (engine alone): {}", case.name);
-    let mut facts = Facts::of(scenario);
+    let mut facts = Facts::of(catalog, &scenario.account);
     for (step, refused) in &case.steps {
         if refused.is_none() {
             facts.apply(scenario, step);
         }
     }
-    for check in &case.checks {
-        let subject = facts.subject(&check.subject);
-        let reason = match &check.asked {
-            Asked::Permission(permission) => decide(&subject, facts.catalog.permission(permission).unwrap()),
-            Asked::ApiScope(scope) => decide(&subject, facts.catalog.api_scope(scope).unwrap()),
-        };
+    // What is refused is so before the engine is asked.
+    let mut asked = 0;
+    for check in case.checks.iter().filter(|check| check.refused.is_none()) {
+        let now = check.at.as_ref().map_or_else(begin, Moment::instant);
+        let reason = facts.decide(&check.subject, &check.asked, &check.about, now);
         assert_eq!(reason.name(), check.reason, "{name}: {check:?}");
+        asked += 1;
     }
     for listed in &case.listed {
         facts.check_listed(listed, &name);
+        asked += 1;
     }
-    let of_lists: usize = case.lists.iter().map(|list| facts.check_list(scenario, list, &name)).sum();
-    case.checks.len() + case.listed.len() + of_lists
+    asked + case.lists.iter().map(|list| facts.check_list(scenario, list, &name)).sum::<usize>()
 }

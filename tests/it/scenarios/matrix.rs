@@ -10,9 +10,9 @@ use std::{
 };
 
 use rolecall::{
-    engine::{CompiledCatalog, EffectiveSet, Standing, Subject, decide},
+    engine::CompiledCatalog,
     files,
-    model::{Catalog, CatalogDefinition, Number},
+    model::{CatalogDefinition, PermissionDefinition},
     presets::{self, Preset},
     proto::{BatchCheckItem, BatchCheckRequest, Decision},
 };
@@ -20,7 +20,11 @@ use serde_json::{Value, json};
 
 use super::{
     super::support::{Clients, TestServer},
-    case::{About, only, text, text_if_any, texts, texts_if_any},
+    asks::attributes,
+    case::{About, Asked, only, text, text_if_any, texts, texts_if_any},
+    clocked::begin,
+    engine_alone::answer,
+    facts::{self, Facts},
     folder,
 };
 
@@ -128,16 +132,20 @@ impl MatrixCase {
         }
     }
 
-    /// Whether it takes nothing but the roles.
-    fn is_plain(&self) -> bool {
-        self.held_on.is_none()
-            && self.asked_at.is_empty()
-            && self.about == About::default()
-            && self.access.as_array().is_some_and(Vec::is_empty)
+    /// What is asked of a role's user about a permission that lives on a type.
+    fn about(&self, role: &str, resource_type: Option<&String>) -> About {
+        let resource = resource_type.and_then(|resource_type| self.asked_at.get(resource_type));
+        let mut about = About { resource: resource.cloned(), ..self.about.clone() };
+        for value in about.attributes.values_mut() {
+            if value.as_str() == Some("SUBJECT") {
+                *value = json!(format!("has-{role}"));
+            }
+        }
+        about
     }
 
     /// An account in which user `has-ROLE` holds each role and nothing else.
-    fn account(&self, id: &str, catalog: &str, features: &[String], roles: &[String]) -> String {
+    fn account(&self, id: &str, catalog: &str, features: &[String], roles: &[String]) -> Value {
         let held = |role: &String| match &self.held_on {
             Some(resource) => json!({"role": role, "resource": resource}),
             None => json!(role),
@@ -155,25 +163,39 @@ impl MatrixCase {
         if !resources.is_empty() {
             file["resources"] = json!(resources);
         }
-        file.to_string()
+        file
     }
 }
 
-/// Asks every cell of an account. Gives how many were asked.
+/// A question of the matrix: a role, a permission, and the type that the permission lives on.
+struct Cell {
+    role: String,
+    permission: String,
+    resource_type: Option<String>,
+}
+
+/// What the cells of an account have to be.
+type Expected<'a> = &'a dyn Fn(&Cell) -> String;
+
+/// Asks every cell of an account. Gives what is otherwise than expected.
 async fn ask(
     clients: &mut Clients,
     account: &str,
     way: &str,
     case: &MatrixCase,
-    cell: &dyn Fn(&str, &str) -> String,
-    cells: &[(String, String)],
-) -> usize {
+    expected: Expected<'_>,
+    cells: &[Cell],
+) -> Vec<String> {
+    let mut differences = Vec::new();
     for piece in cells.chunks(1000) {
-        let items = piece.iter().map(|(role, permission)| {
-            assert!(case.is_plain(), "{account}: {} cannot be sent yet", case.name);
+        let items = piece.iter().map(|cell| {
+            let about = case.about(&cell.role, cell.resource_type.as_ref());
             BatchCheckItem {
-                subject: format!("users/has-{role}"),
-                permission: permission.clone(),
+                subject: format!("users/has-{}", cell.role),
+                permission: cell.permission.clone(),
+                resource: about.resource.unwrap_or_default(),
+                facets: about.facets.into_iter().collect(),
+                attributes: attributes(&about.attributes),
                 ..Default::default()
             }
         });
@@ -181,14 +203,17 @@ async fn ask(
             BatchCheckRequest { account: format!("accounts/{account}"), items: items.collect(), consistency: None };
         let answers = clients.authorization.batch_check(request).await.unwrap().into_inner();
         assert_eq!(answers.results.len(), piece.len());
-        for ((role, permission), answer) in piece.iter().zip(answers.results) {
-            let wanted = cell(role, permission);
-            let name = answer.reason().as_str_name().trim_start_matches("DECISION_REASON_");
-            assert_eq!(name, wanted, "{account} ({way}), {}: {role} x {permission}", case.name);
-            assert_eq!(answer.decision() == Decision::Allow, wanted == "ALLOWED");
+        for (cell, answer) in piece.iter().zip(answers.results) {
+            let name = format!("{account} ({way}), {}: {} x {}", case.name, cell.role, cell.permission);
+            let wanted = expected(cell);
+            let reason = answer.reason().as_str_name().trim_start_matches("DECISION_REASON_");
+            let is_allowed = answer.decision() == Decision::Allow;
+            if reason != wanted || is_allowed != (wanted == "ALLOWED") || answer.error.is_some() {
+                differences.push(format!("{name}: {wanted} is expected, {answer:?}"));
+            }
         }
     }
-    cells.len()
+    differences
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,77 +227,87 @@ async fn the_matrix_of(preset: &Preset) {
     let matrix = Matrix::read(preset.name);
     let definition = files::parse_catalog(matrix.catalog.as_bytes()).unwrap();
     matrix.compare(&definition);
+    let compiled = facts::compile(&matrix.catalog);
     let gated: BTreeSet<String> =
         definition.permissions.iter().filter(|each| each.feature.is_some()).map(|each| each.id.to_string()).collect();
-    let permissions: Vec<String> = definition.permissions.iter().map(|each| each.id.to_string()).collect();
     let features: Vec<String> = definition.features.iter().map(|feature| feature.id.to_string()).collect();
     let roles: Vec<String> = matrix.allowed.keys().cloned().collect();
-    let cells: Vec<(String, String)> =
-        roles.iter().flat_map(|role| permissions.iter().map(|each| (role.clone(), each.clone()))).collect();
+    let cell = |role: &String, permission: &PermissionDefinition| Cell {
+        role: role.clone(),
+        permission: permission.id.to_string(),
+        resource_type: permission.resource_type.map(|each| definition.resource_types[each.position()].id.to_string()),
+    };
+    let cells: Vec<Cell> =
+        roles.iter().flat_map(|role| definition.permissions.iter().map(|each| cell(role, each))).collect();
 
     let mut server = TestServer::start().await;
     server.clients.apply_catalog(&matrix.catalog).await.unwrap();
     // Only a server can tell that the demo account names what its catalog has.
     server.clients.apply_account(preset.account).await.unwrap();
+    let accounts = [("all-features", features.as_slice()), ("no-features", &[][..])];
     for (number, case) in matrix.cases.iter().enumerate() {
-        for (account, features) in [("all-features", features.as_slice()), ("no-features", &[][..])] {
+        for (account, features) in accounts {
             let file = case.account(&format!("{account}-{number}"), preset.name, features, &roles);
-            server.clients.apply_account(&file).await.unwrap();
+            let applied = server.clients.apply_account(&file.to_string()).await;
+            assert!(applied.is_ok(), "{}, {}: {applied:?}", preset.name, case.name);
         }
     }
-    let mut asked = 0;
-    for way in ["cold", "warm", "after a restart"] {
+    let (mut asked, mut differences) = (0, Vec::new());
+    for way in ["cold", "warm", "after a restart", "engine alone"] {
         if way == "after a restart" {
             server = server.restart().await;
         }
         for (number, case) in matrix.cases.iter().enumerate() {
-            let with_features = |role: &str, permission: &str| matrix.cell(case, role, permission);
+            let with_features = |cell: &Cell| matrix.cell(case, &cell.role, &cell.permission);
             // A missing feature comes before whatever else is missing.
-            let without_features = |role: &str, permission: &str| match matrix.cell(case, role, permission) {
-                reason if reason != "NO_ROLE_GRANTS" && gated.contains(permission) => "FEATURE_NOT_ENTITLED".to_owned(),
+            let without_features = |cell: &Cell| match with_features(cell) {
+                reason if reason != "NO_ROLE_GRANTS" && gated.contains(&cell.permission) => {
+                    "FEATURE_NOT_ENTITLED".to_owned()
+                }
                 reason => reason,
             };
-            let clients = &mut server.clients;
-            asked += ask(clients, &format!("all-features-{number}"), way, case, &with_features, &cells).await;
-            asked += ask(clients, &format!("no-features-{number}"), way, case, &without_features, &cells).await;
-            if way == "cold" && case.is_plain() {
-                asked += engine_alone(&matrix.catalog, &cells, &with_features, &without_features);
+            for (account, features) in accounts {
+                let expected: Expected<'_> = if features.is_empty() { &without_features } else { &with_features };
+                let account = format!("{account}-{number}");
+                asked += cells.len();
+                differences.extend(if way == "engine alone" {
+                    let facts = Facts::of(&compiled, &case.account(&account, preset.name, features, &roles));
+                    engine_alone(&compiled, &facts, case, expected, &cells)
+                } else {
+                    ask(&mut server.clients, &account, way, case, expected, &cells).await
+                });
             }
         }
     }
-    let cases = matrix.cases.len();
-    println!(
-        "{}: {} roles x {} permissions x {cases} cases, {asked} asked",
-        preset.name,
-        roles.len(),
-        permissions.len()
-    );
+    let (roles, permissions, cases) = (roles.len(), definition.permissions.len(), matrix.cases.len());
+    println!("{}: {roles} roles x {permissions} permissions x {cases} cases, {asked} asked", preset.name);
+    // All of them would be thousands if a role were wrong.
+    let shown = &differences[..differences.len().min(50)];
+    assert!(differences.is_empty(), "{} differences, such as\n{}", differences.len(), shown.join("\n"));
 }
 
+/// Asks the engine every cell of an account. Gives what is otherwise than expected.
 fn engine_alone(
-    catalog: &str,
-    cells: &[(String, String)],
-    with_features: &dyn Fn(&str, &str) -> String,
-    without_features: &dyn Fn(&str, &str) -> String,
-) -> usize {
-    let definition = files::parse_catalog(catalog.as_bytes()).unwrap();
-    let numbers = |from: u64, count: usize| -> Vec<Number> { (from..from + count as u64).map(Number).collect() };
-    let features = numbers(1_000, definition.features.len());
-    let compiled = Arc::new(CompiledCatalog::new(Catalog {
-        number: Number(1),
-        feature_numbers: features.clone(),
-        permission_numbers: numbers(10_000, definition.permissions.len()),
-        role_numbers: numbers(100_000, definition.roles.len()),
-        definition,
-    }));
-    for (role, permission) in cells {
-        for (features, cell) in [(features.as_slice(), with_features), (&[], without_features)] {
-            let roles = vec![Arc::clone(compiled.role(role).unwrap())];
-            let set = Arc::new(EffectiveSet::new(Arc::clone(&compiled), features, roles));
-            let subject = Subject { standing: Standing::Active, set, held: Vec::new() };
-            let reason = decide(&subject, compiled.permission(permission).unwrap());
-            assert_eq!(reason.name(), cell(role, permission), "engine alone: {role} x {permission}");
+    catalog: &Arc<CompiledCatalog>,
+    facts: &Facts,
+    case: &MatrixCase,
+    expected: Expected<'_>,
+    cells: &[Cell],
+) -> Vec<String> {
+    let mut differences = Vec::new();
+    for of_role in cells.chunk_by(|one, other| one.role == other.role) {
+        let name = format!("users/has-{}", of_role[0].role);
+        let subject = facts.subject(&name, begin());
+        for cell in of_role {
+            let asked = Asked::Permission(cell.permission.clone());
+            let about = case.about(&cell.role, cell.resource_type.as_ref());
+            let reason = answer(catalog, &subject, &name, &asked, &about);
+            let name = format!("engine alone, {}: {} x {}", case.name, cell.role, cell.permission);
+            let wanted = expected(cell);
+            if reason.name() != wanted {
+                differences.push(format!("{name}: {wanted} is expected, {}", reason.name()));
+            }
         }
     }
-    cells.len() * 2
+    differences
 }

@@ -44,7 +44,7 @@ pub struct Policy {
     pub statements: Vec<Statement>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Statement {
     /// Whether it allows; otherwise it denies.
     pub allows: bool,
@@ -251,7 +251,7 @@ fn each<T>(list: &Value, read: impl Fn(&Value) -> T) -> Vec<T> {
 impl Parts {
     const WORDS: [&str; 3] = ["policies", "parents", "covers"];
 
-    fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         Self {
             policies: texts_if_any(value, "policies"),
             parents: texts_if_any(value, "parents"),
@@ -261,7 +261,7 @@ impl Parts {
 }
 
 impl Policy {
-    fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         only(value, &["id", "display_name", "description", "statements"]);
         Self {
             id: text(value, "id"),
@@ -288,7 +288,7 @@ impl Statement {
 
 impl GivenRole {
     /// A role, or a role with where and how long.
-    fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         if let Some(role) = value.as_str() {
             return Self { role: role.to_owned(), resource: None, expires: None };
         }
@@ -306,7 +306,7 @@ impl GivenRole {
 }
 
 impl Access {
-    fn read(value: &Value) -> Self {
+    pub fn read(value: &Value) -> Self {
         only(value, &["facet", "values", "all"]);
         Self::of(value)
     }

@@ -5,23 +5,23 @@ use prost_types::FieldMask;
 use rolecall::{
     model::{AccountId, Revision, UserId},
     proto::{
-        self, AddRolePermissionsRequest, CreateRoleBindingRequest, CreateRoleRequest, CreateServiceAccountRequest,
-        CreateTeamRequest, CreateUserRequest, DeleteRoleBindingRequest, DeleteRoleRequest, DeleteServiceAccountRequest,
-        DeleteTeamRequest, DeleteUserRequest, DuplicateRoleRequest, GetRoleRequest, ImportRolePermissionsRequest,
-        ListRoleBindingsRequest, ListRoleHoldersRequest, RecordUserSignInRequest, RemoveUserRoleRequest,
-        UpdateAccountRequest, UpdateRoleRequest, UpdateServiceAccountRequest, UpdateUserRequest,
+        self, CreateServiceAccountRequest, CreateTeamRequest, CreateUserRequest, DeleteRoleBindingRequest,
+        DeleteServiceAccountRequest, DeleteTeamRequest, DeleteUserRequest, ListRoleHoldersRequest,
+        RecordUserSignInRequest, RemoveUserRoleRequest, UpdateAccountRequest, UpdateServiceAccountRequest,
+        UpdateUserRequest,
     },
     service::{ReadAt, Service},
 };
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::{
     Callers, Placed,
+    access_writes::access_list,
     case::Scenario,
-    steps::{CustomRole, GivenRole, Newcomer, Step, Went},
+    steps::{Newcomer, Step, Went},
 };
 
-fn mask(paths: &[&str]) -> Option<FieldMask> {
+pub fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
 }
 
@@ -30,10 +30,6 @@ fn ids(names: &[String]) -> Vec<String> {
 }
 
 impl Placed<'_> {
-    fn given(&self, roles: &[GivenRole]) -> Vec<String> {
-        roles.iter().map(|given| self.role(&given.role)).collect()
-    }
-
     /// Writes one step. `noted` is the version that an earlier step has noted.
     pub async fn step(
         &self,
@@ -78,27 +74,6 @@ impl Placed<'_> {
                     clients.users.remove_user_teams(request).await.map(|_| ())
                 }
             }
-            Step::Bind { holder, given } => {
-                let role_binding = Some(proto::RoleBinding {
-                    holder: holder.clone(),
-                    role: self.role(&given.role),
-                    ..proto::RoleBinding::default()
-                });
-                let request = CreateRoleBindingRequest { parent, role_binding, ..Default::default() };
-                clients.bindings.create_role_binding(request).await.map(|_| ())
-            }
-            Step::Unbind { holder, role, .. } => {
-                let request = ListRoleBindingsRequest {
-                    parent,
-                    holder: holder.clone(),
-                    role: self.role(role),
-                    ..ListRoleBindingsRequest::default()
-                };
-                let found = clients.bindings.list_role_bindings(request).await?.into_inner().role_bindings;
-                assert_eq!(found.len(), 1, "{}: {holder} holds {role} once", self.names("unbind"));
-                let request = DeleteRoleBindingRequest { name: found[0].name.clone(), ..Default::default() };
-                clients.bindings.delete_role_binding(request).await.map(|_| ())
-            }
             Step::TakeOff { holder, role } => {
                 let request = ListRoleHoldersRequest { parent, role: self.role(role), ..Default::default() };
                 let holders = clients.roles.list_role_holders(request).await?.into_inner().holders;
@@ -108,32 +83,10 @@ impl Placed<'_> {
                 let request = DeleteRoleBindingRequest { name, ..Default::default() };
                 clients.bindings.delete_role_binding(request).await.map(|_| ())
             }
-            Step::Delete { kind, id, .. } => self.delete(callers, kind, id).await,
+            Step::Delete { kind, id, force } => self.delete(callers, kind, id, *force).await,
             Step::CreateUser(new) => self.create_user(callers, new).await,
-            Step::CreateTeam(new) => {
-                let request = CreateTeamRequest {
-                    parent,
-                    team_id: new.id.clone(),
-                    team: Some(proto::Team::default()),
-                    roles: self.given(&new.roles),
-                    members: new.members.iter().map(|user| format!("users/{user}")).collect(),
-                    ..Default::default()
-                };
-                clients.teams.create_team(request).await.map(|_| ())
-            }
-            Step::CreateServiceAccount(new) => {
-                let request = CreateServiceAccountRequest {
-                    parent,
-                    service_account_id: new.id.clone(),
-                    service_account: Some(proto::ServiceAccount {
-                        state: service_account_state(new.state.as_deref().unwrap_or("active")).into(),
-                        ..proto::ServiceAccount::default()
-                    }),
-                    roles: self.given(&new.roles),
-                    ..Default::default()
-                };
-                callers.service_accounts.create_service_account(request).await.map(|_| ())
-            }
+            Step::CreateTeam(new) => self.create_team(callers, new).await,
+            Step::CreateServiceAccount(new) => self.create_service_account(callers, new).await,
             Step::RecordLogin { user, time } => {
                 let request = RecordUserSignInRequest {
                     name: self.user(user),
@@ -149,48 +102,14 @@ impl Placed<'_> {
             Step::RemoveRoleFromUser { user, role, leave_teams, went } => {
                 self.remove_role_from_user(callers, service, (user, role, *leave_teams), went.as_ref()).await
             }
-            Step::SetCustomRole(role) => self.set_custom_role(callers, role).await,
-            Step::EditRole { role, permissions, .. } => {
-                let permissions = permissions.clone().unwrap_or_default();
-                let role = proto::Role { name: self.role(role), permissions, ..Default::default() };
-                let update_mask = mask(&["permissions"]);
-                let request = UpdateRoleRequest { role: Some(role), update_mask, ..Default::default() };
-                clients.roles.update_role(request).await.map(|_| ())
-            }
-            Step::DuplicateRole { role, id } => {
-                let (name, role_id) = (self.role(role), id.clone());
-                let request = DuplicateRoleRequest { name, parent, role_id, ..Default::default() };
-                clients.roles.duplicate_role(request).await.map(|_| ())
-            }
-            Step::ImportRoles { into, roles, added } => self.import_roles(callers, into, roles, added.as_ref()).await,
-            Step::AddSections { role, sections, added } => {
-                let (name, sections) = (self.role(role), sections.clone());
-                let request = AddRolePermissionsRequest { name, sections, ..Default::default() };
-                let answer = clients.roles.add_role_permissions(request).await?.into_inner();
-                self.added(added.as_ref(), &answer.added_permissions);
-                Ok(())
-            }
-            Step::DeleteRole { id, only_asked, version_is_noted, held_by, .. } => {
-                let request = DeleteRoleRequest {
-                    name: format!("{parent}/roles/{id}"),
-                    etag: if *version_is_noted { noted.clone() } else { String::new() },
-                    validate_only: *only_asked,
-                    ..Default::default()
-                };
-                let counts = clients.roles.delete_role(request).await?.into_inner().holder_counts.unwrap();
-                if let Some(held_by) = held_by {
-                    let found = (counts.user_count, counts.direct_user_count, counts.team_count);
-                    assert_eq!(found, *held_by, "{}: who held it", self.names("deleting"));
-                }
-                Ok(())
-            }
-            Step::NoteVersion { role } => {
-                let request = GetRoleRequest { name: self.role(role), ..Default::default() };
-                *noted = clients.roles.get_role(request).await?.into_inner().role.unwrap().etag;
-                assert!(!noted.is_empty());
-                Ok(())
-            }
-            other => panic!("{}: {other:?} cannot be sent yet", self.names("writing")),
+            Step::SetCustomRole(_)
+            | Step::EditRole { .. }
+            | Step::DuplicateRole { .. }
+            | Step::ImportRoles { .. }
+            | Step::AddSections { .. }
+            | Step::DeleteRole { .. }
+            | Step::NoteVersion { .. } => self.role_step(callers, step, noted).await,
+            other => self.access_step(callers, other).await,
         }
     }
 
@@ -213,14 +132,14 @@ impl Placed<'_> {
         callers.clients.users.update_user(request).await.map(|_| ())
     }
 
-    async fn delete(&self, callers: &mut Callers, kind: &str, id: &str) -> Result<(), Status> {
+    async fn delete(&self, callers: &mut Callers, kind: &str, id: &str, force: bool) -> Result<(), Status> {
         match kind {
             "user" => {
-                let request = DeleteUserRequest { name: self.user(id), ..Default::default() };
+                let request = DeleteUserRequest { name: self.user(id), force, ..Default::default() };
                 callers.clients.users.delete_user(request).await.map(|_| ())
             }
             "team" => {
-                let request = DeleteTeamRequest { name: self.team(id), ..Default::default() };
+                let request = DeleteTeamRequest { name: self.team(id), force, ..Default::default() };
                 callers.clients.teams.delete_team(request).await.map(|_| ())
             }
             _ => {
@@ -237,86 +156,55 @@ impl Placed<'_> {
             parent: self.parent(),
             user_id: new.id.clone(),
             user: Some(proto::User { state: state.into(), ..proto::User::default() }),
-            roles: self.given(&new.roles),
+            roles: self.plain_roles(new),
             teams: new.teams.iter().map(|team| format!("teams/{team}")).collect(),
+            access_lists: new.access.iter().map(access_list).collect(),
             ..Default::default()
         };
-        callers.clients.users.create_user(request).await.map(|_| ())
+        callers.clients.users.create_user(request).await?;
+        self.bind_the_rest(callers, &format!("users/{}", new.id), new).await
     }
 
-    /// Creates a custom role, or changes of the one that is there what is given.
-    async fn set_custom_role(&self, callers: &mut Callers, wanted: &CustomRole) -> Result<(), Status> {
-        let parent = self.parent();
-        let role = proto::Role {
-            name: format!("{parent}/roles/{}", wanted.id),
-            display_name: wanted.display_name.clone().unwrap_or_else(|| wanted.id.clone()),
-            description: wanted.description.clone().unwrap_or_default(),
-            permissions: wanted.permissions.clone(),
-            left_out_api_scopes: wanted.left_out_api_scopes.clone().unwrap_or_default(),
-            ..proto::Role::default()
-        };
-        let create = CreateRoleRequest {
-            parent,
-            role_id: wanted.id.clone(),
-            role: Some(role.clone()),
-            import_roles: self.roles(&wanted.import_roles),
-            sections: wanted.sections.clone(),
-            holders: wanted.users.iter().map(|user| format!("users/{user}")).collect(),
+    async fn create_team(&self, callers: &mut Callers, new: &Newcomer) -> Result<(), Status> {
+        let request = CreateTeamRequest {
+            parent: self.parent(),
+            team_id: new.id.clone(),
+            team: Some(proto::Team::default()),
+            roles: self.plain_roles(new),
+            members: new.members.iter().map(|user| format!("users/{user}")).collect(),
+            access_lists: new.access.iter().map(access_list).collect(),
             ..Default::default()
         };
-        match callers.clients.roles.create_role(create).await {
-            Err(status) if status.code() == Code::AlreadyExists => {
-                let is_more =
-                    !wanted.users.is_empty() || !wanted.sections.is_empty() || !wanted.import_roles.is_empty();
-                assert!(!is_more, "{}: only a new role is given so much", self.names("writing"));
-                let mut paths = vec!["permissions"];
-                paths.extend(wanted.display_name.as_ref().map(|_| "display_name"));
-                paths.extend(wanted.description.as_ref().map(|_| "description"));
-                paths.extend(wanted.left_out_api_scopes.as_ref().map(|_| "left_out_api_scopes"));
-                let update_mask = mask(&paths);
-                let update = UpdateRoleRequest { role: Some(role), update_mask, ..Default::default() };
-                callers.clients.roles.update_role(update).await.map(|_| ())
-            }
-            outcome => outcome.map(|_| ()),
-        }
+        callers.clients.teams.create_team(request).await?;
+        self.bind_the_rest(callers, &format!("teams/{}", new.id), new).await
     }
 
-    /// Imports into the role that is there, or makes it of what it imports.
-    async fn import_roles(
-        &self,
-        callers: &mut Callers,
-        into: &str,
-        roles: &[String],
-        added: Option<&Vec<String>>,
-    ) -> Result<(), Status> {
-        let roles = self.roles(roles);
-        let request =
-            ImportRolePermissionsRequest { name: self.role(into), roles: roles.clone(), ..Default::default() };
-        match callers.clients.roles.import_role_permissions(request).await {
-            Err(status) if status.code() == Code::NotFound => {
-                let id = into.strip_prefix("custom/").unwrap();
-                let create = CreateRoleRequest {
-                    parent: self.parent(),
-                    role_id: id.to_owned(),
-                    role: Some(proto::Role { display_name: id.to_owned(), ..proto::Role::default() }),
-                    import_roles: roles,
-                    ..Default::default()
-                };
-                let role = callers.clients.roles.create_role(create).await?.into_inner().role.unwrap();
-                self.added(added, &role.permissions);
-                Ok(())
-            }
-            outcome => {
-                self.added(added, &outcome?.into_inner().added_permissions);
-                Ok(())
-            }
-        }
+    async fn create_service_account(&self, callers: &mut Callers, new: &Newcomer) -> Result<(), Status> {
+        let request = CreateServiceAccountRequest {
+            parent: self.parent(),
+            service_account_id: new.id.clone(),
+            service_account: Some(proto::ServiceAccount {
+                state: service_account_state(new.state.as_deref().unwrap_or("active")).into(),
+                ..proto::ServiceAccount::default()
+            }),
+            roles: self.plain_roles(new),
+            ..Default::default()
+        };
+        callers.service_accounts.create_service_account(request).await?;
+        self.bind_the_rest(callers, &format!("serviceAccounts/{}", new.id), new).await
     }
 
-    fn added(&self, expected: Option<&Vec<String>>, added: &Vec<String>) {
-        if let Some(expected) = expected {
-            assert_eq!(added, expected, "{}: what was added", self.names("writing"));
+    /// The roles that a creation can give: those on the account and for good.
+    fn plain_roles(&self, new: &Newcomer) -> Vec<String> {
+        new.roles.iter().filter(|given| given.is_plain()).map(|given| self.role(&given.role)).collect()
+    }
+
+    /// Gives what a creation cannot.
+    async fn bind_the_rest(&self, callers: &mut Callers, holder: &str, new: &Newcomer) -> Result<(), Status> {
+        for given in new.roles.iter().filter(|given| !given.is_plain()) {
+            self.bind(callers, holder, given).await?;
         }
+        Ok(())
     }
 
     /// Takes a role away from a user. It has to be one write: just before, the user holds everything; with it, nothing
