@@ -137,7 +137,7 @@ pub(super) enum Command {
     /// List who may do something, and through which teams
     WhoCan {
         #[command(flatten)]
-        question: who_can::WhoCan,
+        question: who_can::Who,
 
         #[command(flatten)]
         within: AccountArgs,
@@ -150,7 +150,7 @@ pub(super) enum Command {
         subject: String,
 
         #[command(flatten)]
-        question: who_can::WhereCan,
+        question: who_can::Where,
 
         #[command(flatten)]
         within: AccountArgs,

@@ -178,7 +178,7 @@ fn time(path: &GrantPath) -> String {
     if parts.is_empty() { "always".to_owned() } else { parts.join(" ") }
 }
 
-/// What denies, where and when: `policy no-export of custom/agent [support] on lines/l1 on condition`.
+/// What denies, where and when: `custom/agent > policy no-export [support] on lines/l1 on condition`.
 fn denied(path: &DenyPath) -> String {
     let mut text = chain(&path.role, &path.listed_by, &path.access_policy, &path.team);
     if !path.resource.is_empty() || !path.resource_patterns.is_empty() {

@@ -119,7 +119,7 @@ impl Take {
     pub async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let holders = self.holders.iter().map(|holder| account.holder(holder)).collect::<Result<Vec<_>, _>>()?;
         let role = account.role(&session.client, &self.role).await?;
-        // What a user has through teams is on no resource of its own choosing: there, one binding goes as every other.
+        // On one resource, a user loses its own binding as every holder does; what comes through teams stays.
         let by_user = |holder: &String| holder.starts_with("users/") && self.resource.is_none();
         let (users, others): (Vec<_>, Vec<_>) = holders.into_iter().partition(by_user);
         let writes = users.len() + usize::from(!others.is_empty());

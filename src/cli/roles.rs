@@ -274,8 +274,8 @@ fn holder_row(holder: &RoleHolder) -> Vec<Vec<String>> {
     ]
 }
 
-/// How a role is held: `directly`, `directly on workspaces/w1`, `teams a, b`, `team c until 2027-01-01T00:00:00Z`. What is
-/// said of bindings is said of their terms alone: not every list has those of teams.
+/// How a role is held: `directly`, `directly on workspaces/w1`, `teams a, b`, `team c until 2027-01-01T00:00:00Z`. Bindings
+/// only add the terms; a list without them still says who holds it.
 pub fn through(directly: bool, teams: &[String], bindings: &[RoleBinding]) -> Vec<String> {
     let (of_teams, own): (Vec<_>, Vec<_>) = bindings.iter().partition(|binding| binding.holder.starts_with("teams/"));
     let mut ways: Vec<_> = own.into_iter().map(|binding| format!("directly{}", terms_of(binding))).collect();

@@ -1,7 +1,7 @@
 //! What the commands of an administrator share: reading all pages, trying a write before it is made, and asking.
 //!
 //! [`Session`] is what a handler works with. A write takes [`WriteArgs`]; one that takes something away takes
-//! [`RiskyArgs`] and goes through [`Session::carefully`].
+//! [`RiskyArgs`] and goes through [`Session::carefully`], or [`Session::delete`] where others may use the thing.
 
 use std::io::{self, BufRead, IsTerminal};
 

@@ -1,6 +1,6 @@
 //! `who-can` and `where-can`: a check turned around. Who may do this, and on which resources may somebody do it?
 //!
-//! Start with [`WhoCan`].
+//! Start with [`Who`].
 
 use clap::{Args, builder::NonEmptyStringValueParser};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::proto::{AllowedSubject, ListResourcesRequest, ListSubjectsRequest};
 
 /// `who-can`.
 #[derive(Args, Debug)]
-pub struct WhoCan {
+pub struct Who {
     /// The id of a permission, such as reports.detailed.view
     #[arg(
         value_name = "PERMISSION", required_unless_present = "api_scope", value_parser = NonEmptyStringValueParser::new()
@@ -34,7 +34,7 @@ pub struct WhoCan {
 
 /// `where-can`, but for who is asked about.
 #[derive(Args, Debug)]
-pub struct WhereCan {
+pub struct Where {
     /// The id of a permission, such as reports.detailed.view
     #[arg(value_name = "PERMISSION", value_parser = NonEmptyStringValueParser::new())]
     permission: String,
@@ -54,7 +54,7 @@ struct Places<'a> {
     consistency_token: &'a str,
 }
 
-impl WhoCan {
+impl Who {
     /// Asks, and prints who may.
     ///
     /// # Errors
@@ -95,11 +95,11 @@ fn nobody(ListSubjectsRequest { account, permission, api_scope, resource, .. }: 
     }
 }
 
-impl WhereCan {
+impl Where {
     /// Asks, and prints where.
     ///
     /// # Errors
-    /// As [`WhoCan::run`].
+    /// As [`Who::run`].
     pub async fn run(self, session: &mut Session<'_>, account: String, subject: String) -> Result<Exit, Failure> {
         let mut request = ListResourcesRequest {
             account,

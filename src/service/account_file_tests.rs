@@ -128,7 +128,6 @@ async fn an_account_goes_through_a_file_and_is_the_same() {
     let wrong = FILE
         .replace("workspaces/w3", "lines/l1")
         .replace("[inbox.close]", "[inbox.klose]")
-        .replace("attributes.vip == true", "attributes.vip ==")
         .replace("facet: line\n        values", "facet: queue\n        values")
         .replace("covers: [feature, queue]", "covers: [feature, que]")
         .replace("custom/lead, resource: workspaces/w1", "custom/lead, expires: \"2001-01-01T00:00:00Z\"");

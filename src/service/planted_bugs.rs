@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
 
-use self::random::{Done, Plan, Wire, Worker};
+use self::random::{Done, Plan, RunClock, Wire, Worker};
 use super::core::{Fault, Service, Settings};
 use crate::{
     api::Api,
@@ -19,7 +19,9 @@ mod random;
 
 /// A random run against a service with a bug, or without one.
 async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
-    let settings = Settings { fault, ..Settings::default() };
+    let clock = RunClock::moved_by_hand();
+    let (told, conditions) = (Arc::new(clock.clone()), Arc::new(crate::conditions::CelConditions));
+    let settings = Settings { fault, clock: told, conditions, ..Settings::default() };
     let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -34,14 +36,18 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
         .add_service(api.team_service())
         .add_service(api.role_service())
         .add_service(api.role_binding_service())
+        .add_service(api.resource_service())
+        .add_service(api.access_policy_service())
+        .add_service(api.access_list_service())
+        .add_service(api.exception_service())
         .serve_with_incoming(TcpListenerStream::new(listener).map(|stream| {
             // Without it every answer waits for the other side's delayed acknowledgement.
             stream.inspect(|stream| stream.set_nodelay(true).unwrap())
         }));
     let server = tokio::spawn(server);
     let wire = Wire::connect(&format!("http://{address}")).await;
-    let plan = Plan { writes: 2_000, checks_per_write: 20, lists_percent: 20, views_percent: 50 };
-    let outcome = Worker::new("planted", 4_711, wire).run(plan).await;
+    let plan = Plan { writes: 1_500, checks_per_write: 20, lists_percent: 25, views_percent: 50 };
+    let outcome = Worker::new("planted", 4_711, wire, clock).run(plan).await;
     server.abort();
     erasing.abort();
     outcome
@@ -97,4 +103,29 @@ async fn a_service_account_that_is_taken_for_a_user_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_count_of_holders_that_never_becomes_less_is_found() {
     check_found(Fault::HolderCountKept, "the numbers of holders").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deny_that_parents_do_not_hand_down_is_found() {
+    check_found(Fault::InheritedDenyIgnored, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_on_a_resource_that_counts_everywhere_is_found() {
+    check_found(Fault::ResourceIgnored, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_lists_of_everybody_are_found() {
+    check_found(Fault::AccessOfEverybody, "").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_kept_beyond_an_expiry_is_found() {
+    check_found(Fault::ExpiryIgnoredOnRead, "expires").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_star_that_matches_two_segments_is_found() {
+    check_found(Fault::StarMatchesTwo, "").await;
 }

@@ -488,7 +488,7 @@ fn held_role_views(
     let mut all = facts::held_roles(view, account, user, &mut |_| {})?;
     // Its own ones first, then those of its teams by id.
     let team_id = |held: &crate::engine::HeldRole| held.team.as_ref().map(|(_, team)| team.clone());
-    all.sort_by(|one, other| (team_id(one), one.binding).cmp(&(team_id(other), other.binding)));
+    all.sort_by_key(|held| (team_id(held), held.binding));
     for held in all {
         let Some((role, _)) = facts::role_of_number(view, account, catalog, held.role, &mut |_| {})? else { continue };
         let name = facts::role_name(account_id, catalog, &role);

@@ -93,9 +93,17 @@ async fn buf_lists_every_method_by_the_newer_reflection() {
     buf.arg(format!("http://{address}"));
     let ended = tools::run(buf).await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
-    for method in
-        [CHECK, "rolecall.v1.RoleService/CreateRole", "grpc.reflection.v1.ServerReflection/ServerReflectionInfo"]
-    {
+    for method in [
+        CHECK,
+        "rolecall.v1.RoleService/CreateRole",
+        "rolecall.v1.AuthorizationService/ListSubjects",
+        "rolecall.v1.AuthorizationService/ListResources",
+        "rolecall.v1.AccessPolicyService/UpdateAccessPolicy",
+        "rolecall.v1.ResourceService/DeleteResource",
+        "rolecall.v1.AccessListService/SetAccessList",
+        "rolecall.v1.ExceptionService/CreateException",
+        "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+    ] {
         assert!(ended.stdout.lines().any(|line| line == method), "{method}: {}", ended.stdout);
     }
 }
@@ -103,13 +111,21 @@ async fn buf_lists_every_method_by_the_newer_reflection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn descriptions_carry_the_comments_of_the_proto_files() {
     let (_server, address) = demo().await;
-    for (symbol, kind, expected) in [
-        ("rolecall.v1.AuthorizationService", "service", "Anything but DECISION_ALLOW is a denial"),
-        ("rolecall.v1.CheckRequest", "message", "What it wants to do: the id of a permission"),
+    let authorization = "authorization_service.proto";
+    for (file, symbol, kind, expected) in [
+        (authorization, "rolecall.v1.AuthorizationService", "service", "Anything but DECISION_ALLOW is a denial"),
+        (authorization, "rolecall.v1.CheckRequest", "message", "What it wants to do: the id of a permission"),
+        (authorization, "rolecall.v1.ListSubjectsRequest", "message", "What conditions can look at besides"),
+        ("access_policy_service.proto", "rolecall.v1.AccessPolicyService", "service", "Keeps the access policies"),
+        ("access_policy.proto", "rolecall.v1.PolicyStatement", "message", "The permissions, by patterns"),
+        ("resource_service.proto", "rolecall.v1.ResourceService", "service", "Keeps the registered resources"),
+        ("access_list_service.proto", "rolecall.v1.AccessListService", "service", "Keeps what users and teams"),
+        ("exception_service.proto", "rolecall.v1.ExceptionService", "service", "Keeps exceptions"),
+        ("role_binding.proto", "rolecall.v1.RoleBinding", "message", "From when on it counts no more"),
     ] {
         let described = printed(&[&address, "describe", symbol]).await;
         let shown: Vec<&str> = described.lines().map(str::trim).collect();
-        let comments = comments("authorization_service.proto", &format!("{kind} {}", &symbol["rolecall.v1.".len()..]));
+        let comments = comments(file, &format!("{kind} {}", &symbol["rolecall.v1.".len()..]));
         assert!(comments.iter().any(|line| line.contains(expected)), "{comments:?}");
         for comment in comments {
             assert!(shown.contains(&comment.as_str()), "{symbol} lacks {comment:?}: {described}");

@@ -14,6 +14,7 @@ mod api_changes;
 mod bad_input;
 mod cli;
 mod commands;
+mod constraints;
 mod crash;
 mod debugging;
 mod errors_doc;

@@ -1,5 +1,10 @@
 //! How writes behave: versions expected, tried without being done, done once however often they are sent, and what is
-//! left of a person after an erasure.
+//! left of a person after an erasure. [`new_writes`] holds a table of writes to all of that, [`last_holders`] lets two race
+//! each other, and [`again`] looks for what comes back with a thing that is created again.
+
+mod again;
+mod last_holders;
+mod new_writes;
 
 use std::{collections::HashMap, fs, path::Path, time::Duration};
 
@@ -19,8 +24,15 @@ use super::support::{Clients, TestServer};
 fn catalog(permissions: &[&str]) -> String {
     let permissions: Vec<_> = permissions.iter().map(|id| json!({"id": id, "section": "s", "feature": "f"})).collect();
     json!({
-        "kind": "catalog", "id": "c", "display_name": "C", "custom_roles": ["permissions"],
+        "kind": "catalog", "id": "c", "display_name": "C",
+        "custom_roles": ["permissions", "parents", "managed_policies", "custom_policies"],
         "features": [{"id": "f", "display_name": "F"}],
+        "resource_types": [
+            {"id": "workspace", "plural": "workspaces", "display_name": "Workspace"},
+            {"id": "channel", "plural": "channels", "parent": "workspace", "display_name": "Channel"},
+            {"id": "line", "plural": "lines", "display_name": "Line"},
+        ],
+        "policies": [{"id": "m", "display_name": "M", "statements": [{"effect": "allow", "permissions": ["a.b.*"]}]}],
         "sections": [{"id": "s", "display_name": "S"}],
         "permissions": permissions,
         "roles": [{"id": "m", "display_name": "M", "permissions": ["a.b.one"]}],
@@ -102,7 +114,8 @@ async fn a_change_of_another_version_than_expected_is_aborted_and_changes_nothin
     let malformed = clients.users.update_user(update("\"1\"", "x")).await.unwrap_err();
     assert_eq!((malformed.code(), reason(&malformed).as_str()), (Code::InvalidArgument, "FIELD_INVALID"));
     let name = "accounts/acme/users/ana".to_owned();
-    let delete = |etag: &str| DeleteUserRequest { name: name.clone(), etag: etag.to_owned(), ..Default::default() };
+    let delete =
+        |etag: &str| DeleteUserRequest { name: name.clone(), etag: etag.to_owned(), force: true, ..Default::default() };
     assert_eq!(clients.users.delete_user(delete(&first.etag)).await.unwrap_err().code(), Code::Aborted);
     clients.users.delete_user(delete(&second.etag)).await.unwrap();
 }
@@ -162,8 +175,12 @@ async fn what_is_only_validated_is_answered_as_if_it_were_done_and_is_not() {
     assert_eq!(answer.user.unwrap().display_name, "User dora");
     let taken = CreateUserRequest { validate_only: true, ..new_user("ana", "") };
     assert_eq!(clients.users.create_user(taken).await.unwrap_err().code(), Code::AlreadyExists);
-    let delete =
-        DeleteRoleRequest { name: "accounts/acme/roles/r".to_owned(), validate_only: true, ..Default::default() };
+    let delete = DeleteRoleRequest {
+        name: "accounts/acme/roles/r".to_owned(),
+        validate_only: true,
+        force: true,
+        ..Default::default()
+    };
     let counts = clients.roles.delete_role(delete).await.unwrap().into_inner().holder_counts.unwrap();
     assert_eq!((counts.user_count, counts.direct_user_count, counts.inherited_user_count), (2, 1, 2));
     assert_eq!((counts.service_account_count, counts.team_count), (1, 1));
@@ -205,7 +222,7 @@ async fn a_request_that_is_sent_again_is_done_once_and_answered_as_the_first_tim
     let taken = clients.users.create_user(new_user("dora", "r-3")).await.unwrap_err();
     assert_eq!(taken.code(), Code::AlreadyExists);
     let name = "accounts/acme/users/dora".to_owned();
-    clients.users.delete_user(DeleteUserRequest { name, ..Default::default() }).await.unwrap();
+    clients.users.delete_user(DeleteUserRequest { name, force: true, ..Default::default() }).await.unwrap();
     clients.users.create_user(new_user("dora", "r-3")).await.unwrap();
 }
 
@@ -231,7 +248,7 @@ async fn a_role_that_is_deleted_says_how_many_lost_it_and_brought_back_gives_not
     let name = "accounts/acme/roles/r".to_owned();
     let shown = GetRoleRequest { name: name.clone(), ..Default::default() };
     let before = clients.roles.get_role(shown.clone()).await.unwrap().into_inner().role.unwrap();
-    let delete = DeleteRoleRequest { name, request_id: "r".to_owned(), ..Default::default() };
+    let delete = DeleteRoleRequest { name, request_id: "r".to_owned(), force: true, ..Default::default() };
     let deleted = clients.roles.delete_role(delete.clone()).await.unwrap().into_inner();
     assert_eq!(deleted.holder_counts, before.holder_counts);
     assert_eq!(clients.roles.delete_role(delete).await.unwrap().into_inner(), deleted, "sent again");

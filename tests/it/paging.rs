@@ -14,7 +14,7 @@ use std::{
 };
 
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
+use prost_reflect::{DynamicMessage, MethodDescriptor, ReflectMessage as _, Value};
 use serde::Deserialize;
 use serde_json::json;
 use tonic::transport::Channel;
@@ -33,6 +33,10 @@ const MEMBERS: usize = 6_000;
 const SERVICE_ACCOUNTS: usize = 50;
 /// How many permissions the catalog has.
 const PERMISSIONS: usize = 3_000;
+/// How many boxes are registered, each with two cells in it.
+const BOXES: usize = 1_000;
+/// How many custom policies there are.
+const POLICIES: usize = 900;
 
 const ACCOUNT: &str = "accounts/big";
 const POPULAR: &str = "accounts/big/roles/r00000";
@@ -114,6 +118,53 @@ const LISTS: &[List] = &[
         sizes: &[1000, 1, 100],
     },
     List {
+        method: "ListAccessPolicies",
+        arguments: &[("parent", ACCOUNT)],
+        elements: "access_policies",
+        sizes: &[1, 300, 7],
+    },
+    List {
+        method: "ListAccessPolicies",
+        arguments: &[("parent", ACCOUNT), ("search", "POLICY 1")],
+        elements: "access_policies",
+        sizes: &[50, 1],
+    },
+    List {
+        method: "ListRegisteredResources",
+        arguments: &[("parent", ACCOUNT)],
+        elements: "resources",
+        sizes: &[1, 999, 1000, 7],
+    },
+    List {
+        method: "ListRegisteredResources",
+        arguments: &[("parent", ACCOUNT), ("resource_type", "cell")],
+        elements: "resources",
+        sizes: &[333, 1],
+    },
+    List {
+        method: "ListRegisteredResources",
+        arguments: &[("parent", ACCOUNT), ("below", "boxes/b00002")],
+        elements: "resources",
+        sizes: &[1],
+    },
+    List {
+        method: "ListSubjects",
+        arguments: &[("account", ACCOUNT), ("permission", "a.p00000")],
+        elements: "subjects",
+        sizes: &[1000, 1, 333],
+    },
+    List {
+        method: "ListResources",
+        arguments: &[
+            ("account", ACCOUNT),
+            ("subject", "users/reader"),
+            ("permission", "a.cells.open"),
+            ("resource_type", "cell"),
+        ],
+        elements: "resources",
+        sizes: &[50, 1, 1000],
+    },
+    List {
         method: "ListApiScopes",
         arguments: &[("account", ACCOUNT), ("subject", "users/reader")],
         elements: "api_scopes",
@@ -128,6 +179,8 @@ struct File {
     roles: Vec<Entry>,
     teams: Vec<Entry>,
     users: Vec<Entry>,
+    policies: Vec<Entry>,
+    resources: Vec<Entry>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -135,8 +188,24 @@ struct File {
 struct Entry {
     id: String,
     display_name: String,
-    roles: Vec<String>,
+    roles: Vec<Held>,
     teams: Vec<String>,
+    permissions: Vec<String>,
+    path: String,
+}
+
+/// A role that is held, on the account or on a resource.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Held {
+    Whole(String),
+    On { role: String, resource: String },
+}
+
+impl Entry {
+    fn holds(&self, wanted: &str) -> bool {
+        self.roles.iter().any(|held| matches!(held, Held::Whole(role) if role == wanted))
+    }
 }
 
 fn catalog() -> String {
@@ -146,11 +215,25 @@ fn catalog() -> String {
             |each| json!({"id": format!("a.p{each:05}"), "section": "s", "api_scopes": [format!("s{:05}", each / 10)]}),
         )
         .collect();
+    let cells = json!({"id": "a.cells.open", "section": "s", "resource_type": "cell"});
+    let permissions: Vec<_> = permissions.into_iter().chain([cells]).collect();
     let all: Vec<_> = (0..PERMISSIONS).map(|each| format!("a.p{each:05}")).collect();
+    let allow = json!([{"effect": "allow", "permissions": ["a.**"]}]);
+    let policies: Vec<_> = (0..20)
+        .map(|each| json!({"id": format!("m{each:05}"), "display_name": format!("Policy {each}"), "statements": allow}))
+        .collect();
     json!({
-        "kind": "catalog", "id": "c", "display_name": "C", "custom_roles": ["permissions"],
+        "kind": "catalog", "id": "c", "display_name": "C", "custom_roles": ["permissions", "custom_policies"],
         "sections": [{"id": "s", "display_name": "S"}], "api_scopes": scopes, "permissions": permissions,
-        "roles": [{"id": "all", "display_name": "All", "permissions": all}],
+        "resource_types": [
+            {"id": "box", "plural": "boxes", "display_name": "Box"},
+            {"id": "cell", "plural": "cells", "parent": "box", "display_name": "Cell"},
+        ],
+        "policies": policies,
+        "roles": [
+            {"id": "all", "display_name": "All", "permissions": all},
+            {"id": "keeper", "display_name": "Keeper", "permissions": ["a.cells.open"]},
+        ],
     })
     .to_string()
 }
@@ -184,9 +267,30 @@ fn account() -> String {
         let name = format!("Person {}", mixed(user));
         json!({"id": format!("u{user:05}"), "display_name": name, "teams": teams, "roles": roles})
     });
-    let reader = json!({"id": "reader", "roles": ["all", "custom/r00001"]});
+    // On every fifth box.
+    let kept = (0..BOXES / 5).map(|number| json!({"role": "keeper", "resource": format!("boxes/b{:05}", number * 5)}));
+    let held: Vec<_> = [json!("all"), json!("custom/r00001")].into_iter().chain(kept).collect();
+    let reader = json!({"id": "reader", "roles": held});
     let users: Vec<_> = users.chain([reader]).collect();
-    json!({"kind": "account", "id": "big", "catalog": "c", "roles": roles, "teams": teams, "users": users}).to_string()
+    let path = |number: usize| format!("boxes/b{number:05}");
+    let resources: Vec<_> = (0..BOXES)
+        .flat_map(|number| {
+            let paths = [path(number), format!("{}/cells/x", path(number)), format!("{}/cells/y", path(number))];
+            paths.map(|path| json!({"path": path}))
+        })
+        .collect();
+    let deny = json!([{"effect": "deny", "permissions": ["a.p00001"]}]);
+    let policies: Vec<_> = (0..POLICIES)
+        .map(|each| {
+            let name = format!("Policy {}", mixed(each));
+            json!({"id": format!("p{each:05}"), "display_name": name, "statements": deny})
+        })
+        .collect();
+    json!({
+        "kind": "account", "id": "big", "catalog": "c", "resources": resources, "policies": policies, "roles": roles,
+        "teams": teams, "users": users,
+    })
+    .to_string()
 }
 
 /// Reads lists of one server.
@@ -220,8 +324,9 @@ impl Reader {
             let next = text(&answer, "next_page_token");
             let token = text(&answer, "consistency_token");
             let size = usize::try_from(*size).unwrap();
-            // A search for users may give less than asked for; no page may give more.
-            let is_short = page.len() < size && !next.is_empty() && list.method != "ListUsers";
+            // What searches and filters may give less than asked for; no page may give more.
+            let may_be_short = ["ListUsers", "ListSubjects", "ListResources", "ListRegisteredResources"];
+            let is_short = page.len() < size && !next.is_empty() && !may_be_short.contains(&list.method);
             if page.len() > size || is_short {
                 return Err(format!("page {pages} has {} of {size} elements and is not the last", page.len()));
             }
@@ -263,12 +368,14 @@ impl Reader {
     }
 }
 
-/// The last part of the name, or the id, of an element.
+/// The last part of the name, or the id, of an element; of a resource the whole path.
 fn id(element: &Value) -> String {
     let name = match element {
+        Value::String(path) if path.starts_with("boxes/") => return path.clone(),
         Value::String(name) => name.clone(),
+        Value::Message(message) if message.descriptor().name() == "Resource" => return text(message, "path"),
         Value::Message(message) => {
-            let fields = ["name", "permission", "api_scope"];
+            let fields = ["name", "permission", "api_scope", "subject"];
             fields.iter().map(|field| text(message, field)).find(|name| !name.is_empty()).unwrap()
         }
         other => panic!("{other:?} has no name"),
@@ -277,7 +384,17 @@ fn id(element: &Value) -> String {
 }
 
 /// The lists whose elements an export shows.
-const EXPORTED: [&str; 5] = ["ListRoles", "ListTeams", "ListUsers", "ListTeamMembers", "ListRoleHolders"];
+const EXPORTED: [&str; 9] = [
+    "ListRoles",
+    "ListTeams",
+    "ListUsers",
+    "ListTeamMembers",
+    "ListRoleHolders",
+    "ListAccessPolicies",
+    "ListRegisteredResources",
+    "ListSubjects",
+    "ListResources",
+];
 
 /// The ids that a list has to give, in any order.
 fn expected(list: &List, file: &File) -> Vec<String> {
@@ -294,13 +411,52 @@ fn expected(list: &List, file: &File) -> Vec<String> {
         search.is_empty() || entry.id.to_lowercase().starts_with(&search) || name.starts_with(&search) || words
     };
     let ids = |entries: Vec<&Entry>| entries.iter().map(|entry| entry.id.clone()).collect::<Vec<_>>();
-    let managed = "all".contains(&search).then(|| "all".to_owned());
+    let managed = ["all", "keeper"].into_iter().filter(|role| role.contains(&search)).map(str::to_owned);
     let with_role: BTreeSet<&String> =
-        file.teams.iter().filter(|team| team.roles.contains(&popular())).map(|team| &team.id).collect();
-    let holds =
-        |user: &&Entry| user.roles.contains(&popular()) || user.teams.iter().any(|team| with_role.contains(team));
+        file.teams.iter().filter(|team| team.holds(POPULAR_IN_FILES)).map(|team| &team.id).collect();
+    let holds = |user: &&Entry| user.holds(POPULAR_IN_FILES) || user.teams.iter().any(|team| with_role.contains(team));
+    let paths = |wanted: &dyn Fn(&str) -> bool| {
+        file.resources.iter().map(|each| each.path.clone()).filter(|path| wanted(path)).collect::<Vec<_>>()
+    };
     match list.method {
-        "ListRoles" => managed.into_iter().chain(ids(file.roles.iter().filter(contains).collect())).collect(),
+        "ListAccessPolicies" => {
+            let managed = (0..20).map(|each| (format!("m{each:05}"), format!("policy {each}")));
+            let managed = managed.filter(|(id, name)| id.contains(&search) || name.contains(&search)).map(|(id, _)| id);
+            managed.chain(ids(file.policies.iter().filter(contains).collect())).collect()
+        }
+        "ListRegisteredResources" => {
+            let (below, of) = (argument("below"), argument("resource_type"));
+            paths(&|path| {
+                (below.is_empty() || path.starts_with(&format!("{below}/")))
+                    && (of.is_empty() || path.contains("/cells/"))
+            })
+        }
+        "ListResources" => {
+            let reader = file.users.iter().find(|user| user.id == "reader").unwrap();
+            let kept: BTreeSet<&str> = reader
+                .roles
+                .iter()
+                .filter_map(|held| match held {
+                    Held::On { role, resource } if role == "keeper" => Some(resource.as_str()),
+                    _ => None,
+                })
+                .collect();
+            paths(&|path| path.split_once("/cells/").is_some_and(|(inside, _)| kept.contains(inside)))
+        }
+        "ListSubjects" => {
+            let wanted = argument("permission");
+            let granting = file.roles.iter().filter(|role| role.permissions.contains(&wanted));
+            let granting: Vec<String> =
+                granting.map(|role| format!("custom/{}", role.id)).chain(["all".to_owned()]).collect();
+            let granting: BTreeSet<&str> = granting.iter().map(String::as_str).collect();
+            let grants = |held: &Held| matches!(held, Held::Whole(role) if granting.contains(role.as_str()));
+            let teams = file.teams.iter().filter(|team| team.roles.iter().any(grants));
+            let teams: BTreeSet<&String> = teams.map(|team| &team.id).collect();
+            let can =
+                |user: &&Entry| user.roles.iter().any(grants) || user.teams.iter().any(|team| teams.contains(team));
+            ids(file.users.iter().filter(can).collect())
+        }
+        "ListRoles" => managed.chain(ids(file.roles.iter().filter(contains).collect())).collect(),
         "ListTeams" => ids(file.teams.iter().filter(contains).collect()),
         "ListUsers" => ids(file.users.iter().filter(begins).collect()),
         "ListTeamMembers" => {
@@ -311,9 +467,8 @@ fn expected(list: &List, file: &File) -> Vec<String> {
     }
 }
 
-fn popular() -> String {
-    "custom/r00000".to_owned()
-}
+/// [`POPULAR`] as files write it.
+const POPULAR_IN_FILES: &str = "custom/r00000";
 
 /// Whether the elements are in the promised order.
 fn is_in_order(list: &List, elements: &[Value]) -> bool {
@@ -330,13 +485,20 @@ fn is_in_order(list: &List, elements: &[Value]) -> bool {
             let count = get(&message(element), "holder_counts.user_count").and_then(|count| count.as_i64());
             std::cmp::Reverse(count.unwrap_or_default())
         }),
-        // The managed roles, of which there is one, stand before the custom ones.
-        ("ListRoles", _) => elements.is_sorted_by_key(|element| (id(element) != "all", id(element))),
+        // The managed ones stand before the custom ones.
+        ("ListRoles", _) => {
+            elements.is_sorted_by_key(|element| (!["all", "keeper"].contains(&id(element).as_str()), id(element)))
+        }
+        ("ListAccessPolicies", _) => elements.is_sorted_by_key(|element| (!id(element).starts_with('m'), id(element))),
+        // Each with what lies below it.
+        ("ListRegisteredResources" | "ListResources", _) => {
+            elements.is_sorted_by_key(|element| id(element).split('/').map(str::to_owned).collect::<Vec<_>>())
+        }
         ("ListRoleBindings", _) if list.arguments.len() == 1 => {
             elements.is_sorted_by_key(|element| id(element).parse::<u64>().unwrap())
         }
         // By when they were created as users: those of the file, in its order, and then those of the writers.
-        ("ListRoleHolders" | "ListTeamMembers", _) => {
+        ("ListRoleHolders" | "ListTeamMembers" | "ListSubjects", _) => {
             elements.is_sorted_by_key(|element| (id(element).starts_with('w'), id(element)))
         }
         ("ListRoleBindings", _) => true,

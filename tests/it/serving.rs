@@ -30,12 +30,13 @@ use crate::{
     support::Clients,
 };
 
-const SERVICES: [&str; 12] = [
+const SERVICES: [&str; 13] = [
     "",
     "rolecall.v1.AuthorizationService",
     "rolecall.v1.CatalogService",
     "rolecall.v1.AccountService",
     "rolecall.v1.UserService",
+    "rolecall.v1.ServiceAccountService",
     "rolecall.v1.TeamService",
     "rolecall.v1.RoleService",
     "rolecall.v1.RoleBindingService",

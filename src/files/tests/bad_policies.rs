@@ -44,6 +44,7 @@ const CATALOGS: &[(&str, &[&str])] = &[
             "10:57: permissions[2].facets[1]: \"featur\" is not a resource type of this catalog, or feature; did you mean \"feature\"?",
             "10:77: permissions[2].condition: a list was given; expected a text",
             "11:38: permissions[3].condition: the control character U+0000 was given; expected none but newline and tab",
+            "11:38: permissions[3].condition: 1:2: '\\0' can only stand in a text literal",
         ],
     ),
     (

@@ -19,7 +19,7 @@ permissions:
   - {id: inbox.view, section: s, feature: inbox, resource_type: line, facets: [line]}
   - {id: inbox.edit, section: s}
   - {id: inbox.look, section: s, internal: true}
-  - {id: users.edit, section: s, condition: x}
+  - {id: users.edit, section: s, condition: has(attributes.x)}
 policies:
   - id: all-inbox
     display_name: A
@@ -83,7 +83,10 @@ fn every_field_that_changes_is_named() {
         &[],
     );
     check(
-        &[("resource_type: line, facets: [line]", "facets: [feature]"), ("condition: x", "condition: y")],
+        &[
+            ("resource_type: line, facets: [line]", "facets: [feature]"),
+            ("condition: has(attributes.x)", "condition: has(attributes.y)"),
+        ],
         &["changed permissions/inbox.view: resource_type, facets", "changed permissions/users.edit: condition"],
         &[],
     );
@@ -143,7 +146,10 @@ fn roles_gain_and_lose_through_policies_and_parents() {
     // A deny is a change of its policy, and of no role.
     check(
         &[
-            ("effect: deny, permissions: [\"users.*\"]", "effect: deny, permissions: [\"**\"], condition: x"),
+            (
+                "effect: deny, permissions: [\"users.*\"]",
+                "effect: deny, permissions: [\"**\"], condition: has(attributes.x)",
+            ),
             ("permissions: [\"inbox.**\"]", "permissions: [inbox.edit, inbox.look, \"*.view\", \"inbox.*\"]"),
         ],
         &[

@@ -113,7 +113,7 @@ fn what_policies_and_roles_consist_of_has_its_limits() {
             "{ACCOUNT}users: [{{id: u, exceptions: [{{permission: a.b, reason: {}}}]}}]\n\
              policies: [{{id: p, display_name: P, statements: [{{effect: deny, permissions: ['**'], condition: {}}}]}}]\n",
             "é".repeat(reason / 2),
-            "é".repeat(condition / 2),
+            format_args!("'attributes.a == \"{}\"'", "é".repeat((condition - 18) / 2)),
         )
     };
     assert!(account(file(1024, 4096).as_bytes()).is_none());

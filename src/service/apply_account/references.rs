@@ -10,7 +10,7 @@ use crate::{
     engine::CompiledCatalog,
     files::{
         AccessDefinition, AccountDefinition, FacetName, Located, PolicyDefinition, PolicyName, Problems,
-        RoleDefinition, RoleGrant, RoleName, StatementDefinition, Vocabulary, check_condition,
+        RoleDefinition, RoleGrant, RoleName, StatementDefinition, Vocabulary,
     },
     model::{CatalogDefinition, Facet, FeatureId, MAX_ROLE_DEPTH, Number, PermissionId, RoleId, Statement},
 };
@@ -141,11 +141,6 @@ impl Resolver<'_> {
                     );
                     self.problems.add(at, message);
                 }
-            }
-            if let Some(condition) = &statement.condition
-                && let Err(problem) = check_condition(condition.value.as_str())
-            {
-                self.problems.add(condition.at, format_args!("{place}.condition: {problem}"));
             }
         }
     }

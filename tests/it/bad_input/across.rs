@@ -47,13 +47,14 @@ fn join(violations: &[&Violation]) -> Violation {
         what: violations.iter().map(|violation| violation.what.as_str()).collect::<Vec<_>>().join(" and "),
         sets: violations.iter().flat_map(|violation| violation.sets.clone()).collect(),
         expected: Expected { reasons: vec!["FIELD_INVALID"], fields, says: Vec::new() },
+        is_late: false,
     }
 }
 
-/// A method, what is put where, the reasons that the error can have, and the field that is named.
+/// A method, what is put where, the reasons that the error can have, and the fields that are named.
 type Together = (&'static str, &'static [(&'static str, &'static str)], &'static str, &'static str);
 
-/// Fields that do not go together.
+/// Fields that do not go together, and things that do not allow what is asked.
 const TOGETHER: &[Together] = &[
     ("Check", &[("permission", "")], "FIELD_INVALID", "permission|api_scope"),
     ("Check", &[("api_scope", "tickets-read")], "FIELD_INVALID", "permission|api_scope"),
@@ -77,14 +78,31 @@ const TOGETHER: &[Together] = &[
     ("AddRolePermissions", &[("permissions", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
     ("CreateRole", &[("role.permissions", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
     ("UpdateRole", &[("role.permissions", "desk.tickets.view, inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
-    ("CreateRoleBinding", &[("role_binding.holder", "users/ana")], "ALREADY_EXISTS", ""),
+    ("CreateRoleBinding", &[("role_binding.holder", "users/ana"), ("role_binding.resource", "")], "ALREADY_EXISTS", ""),
+    (
+        "CreateRoleBinding",
+        &[("role_binding.holder", "users/ben"), ("role_binding.resource", "lines/l1")],
+        "ALREADY_EXISTS",
+        "",
+    ),
     (
         "CreateRoleBinding",
         &[("parent", "accounts/other")],
         "USER_NOT_FOUND ROLE_NOT_FOUND FIELD_INVALID",
         "role_binding",
     ),
-    ("BatchCreateRoleBindings", &[("role_bindings[0].holder", "users/ana")], "ALREADY_EXISTS", ""),
+    (
+        "BatchCreateRoleBindings",
+        &[("role_bindings[0].holder", "users/ana"), ("role_bindings[0].resource", "")],
+        "ALREADY_EXISTS",
+        "",
+    ),
+    (
+        "BatchCreateRoleBindings",
+        &[("role_bindings[0].holder", "users/ana"), ("role_bindings[0].resource", ""), ("skip_held", "true")],
+        "ALREADY_EXISTS",
+        "",
+    ),
     ("RemoveUserRole", &[("role", "accounts/{account}/roles/lead"), ("leave_teams", "false")], "ROLE_INHERITED", ""),
     ("RemoveUserRole", &[("name", "accounts/{account}/users/cyd")], "ROLE_NOT_HELD", ""),
     ("DeleteCatalog", &[("name", "catalogs/c")], "CATALOG_IN_USE", ""),
@@ -108,6 +126,83 @@ const TOGETHER: &[Together] = &[
     ("ReplaceUserTeams", &[("name", "accounts/other/users/foreign")], "TEAM_NOT_FOUND", ""),
     ("BatchDeleteRoleBindings", &[("parent", "accounts/other")], "ROLE_BINDING_NOT_FOUND FIELD_INVALID", "names[0]"),
     ("ReplaceRoleBindings", &[("parent", "accounts/other")], "USER_NOT_FOUND ROLE_NOT_FOUND FIELD_INVALID", "roles"),
+    ("Check", &[("resource", "lines/l1")], "FIELD_INVALID", "resource"),
+    ("Check", &[("resource", "workspaces/w1/lines/l1")], "FIELD_INVALID", "resource"),
+    ("Check", &[("facets", "workspace=workspaces/w2")], "FIELD_INVALID", "facets.workspace"),
+    (
+        "Check",
+        &[("resource", "boxes/b1"), ("facets", "nothing=lines/l1, feature=desk")],
+        "FIELD_INVALID",
+        "resource facets.nothing facets.feature",
+    ),
+    ("Check", &[("subject", "users/nobody"), ("resource", "boxes/b1")], "FIELD_INVALID", "resource"),
+    ("BatchCheck", &[("items[0].resource", "lines/l1")], "FIELD_INVALID", "items[0].resource"),
+    ("BatchCheck", &[("items[0].facets", "workspace=workspaces/w2")], "FIELD_INVALID", "items[0].facets.workspace"),
+    ("ListSubjects", &[("resource", "lines/l1")], "FIELD_INVALID", "resource"),
+    ("ListSubjects", &[("facets", "workspace=workspaces/w2")], "FIELD_INVALID", "facets.workspace"),
+    ("ListSubjects", &[("permission", "")], "FIELD_INVALID", "permission|api_scope"),
+    ("ListSubjects", &[("api_scope", "tickets-read")], "FIELD_INVALID", "permission|api_scope"),
+    ("ListResources", &[("resource_type", "line")], "FIELD_INVALID", "resource_type"),
+    ("ListResources", &[("permission", "")], "FIELD_INVALID", "permission"),
+    ("CreateRole", &[("role.parents", "catalogs/c/roles/inner")], "ROLE_NOT_FOUND", ""),
+    ("UpdateRole", &[("role.parents", "accounts/{account}/roles/agent")], "ROLE_CYCLE", ""),
+    (
+        "UpdateRole",
+        &[("role.name", "accounts/{account}/roles/lead"), ("role.parents", "accounts/{account}/roles/chief")],
+        "ROLE_CYCLE",
+        "",
+    ),
+    ("DeleteRole", &[("force", "false")], "IN_USE", ""),
+    ("DeleteTeam", &[("force", "false")], "IN_USE", ""),
+    ("DeleteUser", &[("force", "false")], "IN_USE", ""),
+    ("DeleteAccessPolicy", &[("force", "false")], "IN_USE", ""),
+    ("DeleteResource", &[("force", "false")], "IN_USE", ""),
+    ("CreateResource", &[("resource.path", "workspaces/w9/channels/c1")], "RESOURCE_NOT_FOUND", ""),
+    ("CreateResource", &[("parent", "accounts/other")], "RESOURCE_NOT_FOUND", ""),
+    (
+        "BatchCreateResources",
+        &[("resources[0].path", "workspaces/new/channels/c1"), ("resources[1].path", "workspaces/new")],
+        "RESOURCE_NOT_FOUND",
+        "",
+    ),
+    ("BatchCreateResources", &[("resources[1].path", "workspaces/w1/channels/new")], "ALREADY_EXISTS", ""),
+    ("BatchCreateResources", &[("resources[1].path", "boxes/b1")], "FIELD_INVALID", "resources[1].path"),
+    ("SetAccessList", &[("access_list.all", "true")], "FIELD_INVALID", "access_list.values"),
+    ("SetAccessList", &[("access_list.facet", "feature")], "FIELD_INVALID", "access_list.values[0]"),
+    (
+        "SetAccessList",
+        &[("access_list.facet", "feature"), ("access_list.values", "desk, nothing")],
+        "FEATURE_NOT_FOUND",
+        "",
+    ),
+    ("SetAccessList", &[("access_list.facet", "channel")], "FIELD_INVALID", "access_list.values[0]"),
+    ("SetAccessList", &[("parent", "accounts/{account}/serviceAccounts/robot")], "FIELD_INVALID", "parent"),
+    ("AddAccess", &[("facet", "feature"), ("values", "nothing")], "FEATURE_NOT_FOUND", ""),
+    ("RemoveAccess", &[("parent", "accounts/{account}/teams/support")], "FIELD_INVALID", "values"),
+    ("CreateUser", &[("access_lists[0].all", "true")], "FIELD_INVALID", "access_lists[0].values"),
+    ("CreateUser", &[("access_lists[1].facet", "line")], "FIELD_INVALID", "access_lists[1].facet"),
+    ("CreateTeam", &[("access_lists[1].facet", "line")], "FIELD_INVALID", "access_lists[1].facet"),
+    (
+        "BatchCreateUsers",
+        &[("users[0].access_lists[1].facet", "line")],
+        "FIELD_INVALID",
+        "users[0].access_lists[1].facet",
+    ),
+    ("CreateException", &[("exception.permission", "desk.tickets.close")], "ALREADY_EXISTS", ""),
+    ("CreateException", &[("exception.permission", "inner.all.touch")], "PERMISSION_NOT_FOUND", ""),
+    ("CreateException", &[("exception.reason", "  ")], "FIELD_INVALID", "exception.reason"),
+    (
+        "DeleteException",
+        &[("name", "accounts/{account}/users/ana/exceptions/desk.tickets.vew")],
+        "PERMISSION_NOT_FOUND",
+        "",
+    ),
+    (
+        "DeleteException",
+        &[("name", "accounts/{account}/users/nobody/exceptions/desk.tickets.close")],
+        "USER_NOT_FOUND",
+        "",
+    ),
 ];
 
 /// The largest request of a method, in bytes; none: as large as any message may be.
@@ -130,7 +225,15 @@ pub fn of_method(method: &MethodDescriptor, fixture: &Fixture) -> Vec<Violation>
         });
         let sets: Vec<_> = sets.collect();
         let reasons: Vec<&str> = reasons.split(' ').collect();
-        all.push(Violation { what: format!("{sets:?}"), sets, expected: Expected::reason(&reasons, field) });
+        all.push(Violation {
+            what: format!("{sets:?}"),
+            sets,
+            expected: Expected {
+                fields: field.split(' ').map(str::to_owned).collect(),
+                ..Expected::reason(&reasons, "")
+            },
+            is_late: false,
+        });
     }
     let first = method.input().fields().find(|field| field.kind() == Kind::String);
     if let (Some(most), Some(first)) = (largest(method.name()), first) {
@@ -141,6 +244,7 @@ pub fn of_method(method: &MethodDescriptor, fixture: &Fixture) -> Vec<Violation>
             what: "the message is too large".to_owned(),
             sets: vec![(first.name().to_owned(), text)],
             expected,
+            is_late: false,
         });
     }
     if let Some(field) = method.input().fields().find(|field| matches!(field.kind(), Kind::String | Kind::Bytes)) {
@@ -156,6 +260,7 @@ pub fn of_method(method: &MethodDescriptor, fixture: &Fixture) -> Vec<Violation>
             what: "the message is larger than any".to_owned(),
             sets: vec![(field.name().to_owned(), value)],
             expected,
+            is_late: false,
         });
     }
     all

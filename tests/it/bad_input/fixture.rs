@@ -11,10 +11,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use rolecall::{api::Tokens, model::Revision, proto::GetAccountRequest};
-use serde_json::json;
 use tonic::{Status, transport::Channel};
 
 use super::{
+    files::{account_file, catalog_file, foreign_account_file, foreign_catalog_file},
     rules::Rule,
     rules_of,
     things::Thing,
@@ -67,68 +67,6 @@ impl Names {
             .replace("{binding}", &self.binding)
             .replace("{foreign_binding}", &self.foreign_binding)
     }
-}
-
-fn catalog_file(id: &str, display_name: &str) -> String {
-    json!({
-        "kind": "catalog", "id": id, "display_name": display_name, "custom_roles": ["permissions"],
-        "features": [{"id": "desk", "display_name": "Desk"}, {"id": "reports", "display_name": "Reports"}],
-        "sections": [
-            {"id": "tickets", "display_name": "Tickets"}, {"id": "reports", "display_name": "Reports"},
-            {"id": "inner", "display_name": "Inner"},
-        ],
-        "api_scopes": [
-            {"id": "tickets-read"}, {"id": "tickets-manage", "includes": ["tickets-read"]}, {"id": "reports-read"},
-        ],
-        "permissions": [
-            {"id": "desk.tickets.view", "section": "tickets", "feature": "desk", "api_scopes": ["tickets-read"]},
-            {"id": "desk.tickets.edit", "section": "tickets", "feature": "desk", "api_scopes": ["tickets-manage"]},
-            {"id": "desk.tickets.close", "section": "tickets"},
-            {"id": "reports.all.view", "section": "reports", "feature": "reports", "api_scopes": ["reports-read"]},
-            {"id": "inner.all.touch", "section": "inner", "internal": true},
-        ],
-        "roles": [
-            {"id": "manager", "display_name": "Manager", "permissions": ["desk.tickets.view", "reports.all.view"]},
-            {"id": "inner", "display_name": "Inner", "internal": true, "permissions": ["inner.all.touch"]},
-        ],
-    })
-    .to_string()
-}
-
-fn foreign_catalog_file() -> String {
-    json!({
-        "kind": "catalog", "id": "d", "display_name": "D", "sections": [{"id": "s", "display_name": "S"}],
-        "permissions": [{"id": "foreign.things.view", "section": "s"}],
-        "roles": [{"id": "foreign", "display_name": "Foreign", "permissions": ["foreign.things.view"]}],
-    })
-    .to_string()
-}
-
-fn account_file(id: &str, display_name: &str) -> String {
-    json!({
-        "kind": "account", "id": id, "display_name": display_name, "catalog": "c", "features": ["desk", "reports"],
-        "roles": [
-            {"id": "agent", "display_name": "Agent", "permissions": ["desk.tickets.view", "desk.tickets.edit"]},
-            {"id": "lead", "display_name": "Lead", "permissions": ["desk.tickets.close"]},
-        ],
-        "teams": [{"id": "sales"}, {"id": "support", "roles": ["custom/lead"]}],
-        "users": [
-            {"id": "ana", "display_name": "Ana", "teams": ["support"], "roles": ["manager", "custom/agent"]},
-            {"id": "ben", "display_name": "Ben", "roles": ["custom/agent"]},
-            {"id": "cyd", "display_name": "Cyd", "teams": ["support"]},
-        ],
-    })
-    .to_string()
-}
-
-fn foreign_account_file() -> String {
-    json!({
-        "kind": "account", "id": "other", "catalog": "c", "features": ["desk"],
-        "roles": [{"id": "foreign", "display_name": "Foreign", "permissions": ["desk.tickets.view"]}],
-        "teams": [{"id": "foreign"}],
-        "users": [{"id": "foreign", "teams": ["foreign"], "roles": ["custom/foreign"]}],
-    })
-    .to_string()
 }
 
 impl Fixture {
@@ -314,6 +252,14 @@ impl Fixture {
             (Thing::CustomRole, "GetRole", "role", Thing::CustomRole.present(), Thing::CustomRole.foreign()),
             (Thing::Binding, "GetRoleBinding", "role_binding", Thing::Binding.present(), Thing::Binding.foreign()),
             (
+                Thing::CustomPolicy,
+                "GetAccessPolicy",
+                "access_policy",
+                Thing::CustomPolicy.present(),
+                Thing::CustomPolicy.foreign(),
+            ),
+            (Thing::Resource, "GetResource", "resource", Thing::Resource.present(), Thing::Resource.foreign()),
+            (
                 Thing::ServiceAccount,
                 "GetServiceAccount",
                 "service_account",
@@ -367,6 +313,12 @@ impl Fixture {
                 Rule::Inside(_) | Rule::Filter(_) => self.fill(Thing::ManagedRole.present()),
                 Rule::ShortFilter(_) => "users/cyd".to_owned(),
                 Rule::Subject => "users/ben".to_owned(),
+                Rule::KnownPermission => "desk.tickets.edit".to_owned(),
+                Rule::RequiredKnown(_) | Rule::Known("RESOURCE_TYPE_NOT_FOUND") => "workspace".to_owned(),
+                Rule::RegisteredPath => "workspaces/w1".to_owned(),
+                Rule::Place => "workspaces/w1/channels/c2".to_owned(),
+                Rule::Facets => "line=lines/l2".to_owned(),
+                Rule::Attributes => "urgent=no".to_owned(),
                 Rule::Search(_) => "a".to_owned(),
                 Rule::Order(other) | Rule::OneOf(other) => other.to_owned(),
                 Rule::Free => "true".to_owned(),

@@ -1,4 +1,5 @@
-//! What every field of every request has to be: the table that bad input is made from.
+//! What a field of a request can have to be. The tables of methods are made of these: [`super::methods`] has those about
+//! who holds what, [`super::access_methods`] those about policies, resources, access lists, exceptions and questions.
 //!
 //! A field of the descriptors without a rule fails the test, and so does a rule without a field. The texts beside the
 //! rules are the values of a request that is right; `{account}`, `{binding}`, `{spare}` and the files are filled in by
@@ -25,6 +26,8 @@ pub enum Rule {
     NewId(Thing),
     /// The id of something of the account's catalog, and the reason if it has no such thing.
     Known(&'static str),
+    /// The same; has to be given.
+    RequiredKnown(&'static str),
     /// The same of a permission, which has segments.
     KnownPermission,
     /// A text of at most so many bytes.
@@ -61,6 +64,28 @@ pub enum Rule {
     Required,
     /// A time that is not ahead of the server.
     Past,
+    /// A time that is ahead of the server; may be left out.
+    Future,
+    /// The path of a resource that is to be registered.
+    NewPath,
+    /// The path of a resource that is registered; may be left out.
+    RegisteredPath,
+    /// What a question is about: a path that need not be registered; may be left out.
+    Place,
+    /// Facets by name, each with a path of its type.
+    Facets,
+    /// What conditions can look at.
+    Attributes,
+    /// A value of an access list: the path of a registered line.
+    Value,
+    /// A pattern of permissions.
+    PermissionPattern,
+    /// A pattern of resources.
+    ResourcePattern,
+    /// What has to hold, in CEL.
+    Condition,
+    /// What a statement does.
+    Effect,
     /// A piece of a file.
     Chunk,
     /// The mark of the last message of a stream.
@@ -77,24 +102,35 @@ use Rule::*;
 pub type MethodRules = (&'static str, &'static [(&'static str, Rule, &'static str)]);
 
 /// A custom or a managed role.
-const ROLE: &[Thing] = &[CustomRole, ManagedRole];
-const HOLDER: &[Thing] = &[User, Team, ServiceAccount];
-const ONE_ROLE: Rule = Inside(ROLE);
-const ONE_MANAGED: Rule = Inside(&[ManagedRole]);
-const ONE_USER: Rule = Short(&[User]);
-const ONE_TEAM: Rule = Short(&[Team]);
-const ONE_HOLDER: Rule = Short(HOLDER);
-const ONE_BINDING: Rule = Inside(&[Binding]);
-const ONE_SECTION: Rule = Known("SECTION_NOT_FOUND");
-const ONE_FEATURE: Rule = Known("FEATURE_NOT_FOUND");
-const ONE_API_SCOPE: Rule = Known("API_SCOPE_NOT_FOUND");
-const ONE_PERMISSION: Rule = KnownPermission;
+pub const ROLE: &[Thing] = &[CustomRole, ManagedRole];
+pub const HOLDER: &[Thing] = &[User, Team, ServiceAccount];
+pub const ONE_ROLE: Rule = Inside(ROLE);
+pub const ONE_MANAGED: Rule = Inside(&[ManagedRole]);
+/// A custom or a managed access policy.
+pub const POLICY: &[Thing] = &[CustomPolicy, ManagedPolicy];
+pub const ONE_POLICY: Rule = Inside(POLICY);
+pub const ONE_FACET: Rule = RequiredKnown("RESOURCE_TYPE_NOT_FOUND");
+pub const ONE_USER: Rule = Short(&[User]);
+pub const ONE_TEAM: Rule = Short(&[Team]);
+pub const ONE_HOLDER: Rule = Short(HOLDER);
+pub const ONE_BINDING: Rule = Inside(&[Binding]);
+pub const ONE_SECTION: Rule = Known("SECTION_NOT_FOUND");
+pub const ONE_FEATURE: Rule = Known("FEATURE_NOT_FOUND");
+pub const ONE_API_SCOPE: Rule = Known("API_SCOPE_NOT_FOUND");
+pub const ONE_PERMISSION: Rule = KnownPermission;
+pub const ONE_VALUE: Rule = Value;
+pub const ONE_PERMISSION_PATTERN: Rule = PermissionPattern;
+pub const ONE_RESOURCE_PATTERN: Rule = ResourcePattern;
 
-const PERMISSIONS: Rule = List(&ONE_PERMISSION, 0, 20_000);
-const SECTIONS: Rule = List(&ONE_SECTION, 0, 100);
-const LEFT_OUT: Rule = List(&ONE_API_SCOPE, 0, 1000);
-const SOME_ROLES: Rule = List(&ONE_ROLE, 0, 100);
-const ALL_ROLES: Rule = List(&ONE_ROLE, 0, 256);
+pub const PERMISSIONS: Rule = List(&ONE_PERMISSION, 0, 20_000);
+pub const SECTIONS: Rule = List(&ONE_SECTION, 0, 100);
+pub const LEFT_OUT: Rule = List(&ONE_API_SCOPE, 0, 1000);
+pub const SOME_ROLES: Rule = List(&ONE_ROLE, 0, 100);
+pub const ALL_ROLES: Rule = List(&ONE_ROLE, 0, 256);
+pub const SOME_POLICIES: Rule = List(&ONE_POLICY, 0, 100);
+pub const FACETS: Rule = List(&ONE_FACET, 0, 101);
+pub const VALUES: Rule = List(&ONE_VALUE, 0, 1000);
+pub const SOME_VALUES: Rule = List(&ONE_VALUE, 1, 1000);
 
 /// Fields that mean the same wherever they stand.
 pub const COMMON: &[(&str, Rule, &str)] = &[
@@ -109,397 +145,6 @@ pub const COMMON: &[(&str, Rule, &str)] = &[
     ("request_id", RequestId, ""),
     ("show_internal", Free, ""),
     ("allow_internal_role", Free, ""),
-];
-
-/// Every method, and what is its own.
-pub const METHODS: &[MethodRules] = &[
-    (
-        "Check",
-        &[
-            ("account", Anchor(&[Account]), "accounts/{account}"),
-            ("subject", Subject, "users/ana"),
-            ("permission", ONE_PERMISSION, "desk.tickets.view"),
-            ("api_scope", ONE_API_SCOPE, ""),
-        ],
-    ),
-    (
-        "BatchCheck",
-        &[
-            ("account", Anchor(&[Account]), "accounts/{account}"),
-            ("items", Many(1, 1000), ""),
-            ("items[0].subject", Subject, "users/ana"),
-            ("items[0].permission", ONE_PERMISSION, "desk.tickets.view"),
-            ("items[0].api_scope", ONE_API_SCOPE, ""),
-        ],
-    ),
-    ("ListPermissions", &[("account", Anchor(&[Account]), "accounts/{account}"), ("subject", Subject, "users/ana")]),
-    ("ListApiScopes", &[("account", Anchor(&[Account]), "accounts/{account}"), ("subject", Subject, "users/ana")]),
-    ("GetCatalog", &[("name", Anchor(&[Catalog]), "catalogs/c")]),
-    ("ListCatalogs", &[]),
-    (
-        "ApplyCatalog",
-        &[
-            ("chunk", Chunk, "{catalog_file}"),
-            ("last", Last, "true"),
-            ("etag", Etag(Catalog), ""),
-            ("allow_drops", Free, ""),
-        ],
-    ),
-    ("ExportCatalog", &[("name", Anchor(&[Catalog]), "catalogs/c")]),
-    (
-        "CompareCatalogs",
-        &[
-            ("before", Anchor(&[Catalog]), "catalogs/c"),
-            ("before_token", Token, ""),
-            ("after", Filter(&[Catalog]), "catalogs/d"),
-            ("after_token", Token, ""),
-        ],
-    ),
-    ("DeleteCatalog", &[("name", Anchor(&[Catalog]), "catalogs/{spare}"), ("etag", Etag(Catalog), "")]),
-    ("GetAccount", &[("name", Anchor(&[Account]), "accounts/{account}")]),
-    ("ListAccounts", &[]),
-    (
-        "CreateAccount",
-        &[
-            ("account_id", NewId(Account), "new-{account}"),
-            ("account", Required, ""),
-            ("account.display_name", Text(256), "New"),
-            ("account.catalog", Anchor(&[Catalog]), "catalogs/c"),
-            ("account.state", State, ""),
-            ("account.features", List(&ONE_FEATURE, 0, usize::MAX), "desk"),
-            ("account.name account.create_time account.update_time account.etag", Unread, ""),
-        ],
-    ),
-    (
-        "UpdateAccount",
-        &[
-            ("account", Required, ""),
-            ("account.name", Anchor(&[Account]), "accounts/{account}"),
-            ("account.display_name", Text(256), "Another"),
-            ("account.catalog", Filter(&[Catalog]), "catalogs/c"),
-            ("account.state", State, "STATE_ACTIVE"),
-            ("account.features", List(&ONE_FEATURE, 0, usize::MAX), "desk"),
-            ("account.etag", Etag(Account), ""),
-            ("account.create_time account.update_time", Unread, ""),
-            ("update_mask", Mask(&["display_name", "catalog", "state", "features"]), ""),
-        ],
-    ),
-    ("DeleteAccount", &[("name", Anchor(&[Account]), "accounts/{account}"), ("etag", Etag(Account), "")]),
-    ("ApplyAccount", &[("chunk", Chunk, "{account_file}"), ("last", Last, "true"), ("etag", Etag(Account), "")]),
-    ("ExportAccount", &[("name", Anchor(&[Account]), "accounts/{account}")]),
-    ("GetRole", &[("name", Anchor(ROLE), "accounts/{account}/roles/agent"), ("account", Filter(&[Account]), "")]),
-    (
-        "ListRoles",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("kind", OneOf("KIND_CUSTOM"), ""),
-            ("search", Search(128), ""),
-            ("order_by", Order("display_name"), ""),
-            ("view", OneOf("ROLE_VIEW_BASIC"), ""),
-        ],
-    ),
-    (
-        "CreateRole",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("role_id", NewId(CustomRole), "new"),
-            ("role", Required, ""),
-            ("role.display_name", RequiredText(256), "New"),
-            ("role.description", Text(4096), "For a while"),
-            ("role.permissions", PERMISSIONS, "desk.tickets.view"),
-            ("role.left_out_api_scopes", LEFT_OUT, "tickets-read"),
-            ("role.name role.kind role.create_time role.update_time role.api_scopes role.permission_count", Unread, ""),
-            ("role.api_scope_count role.holder_counts role.etag", Unread, ""),
-            ("import_roles", List(&ONE_MANAGED, 0, 100), "catalogs/c/roles/manager"),
-            ("sections", SECTIONS, "reports"),
-            ("holders", List(&ONE_HOLDER, 0, 100), "users/ana, teams/sales, serviceAccounts/robot"),
-        ],
-    ),
-    (
-        "UpdateRole",
-        &[
-            ("role", Required, ""),
-            ("role.name", Anchor(&[CustomRole]), "accounts/{account}/roles/agent"),
-            ("role.display_name", RequiredText(256), "Another"),
-            ("role.description", Text(4096), "For a while"),
-            ("role.permissions", PERMISSIONS, "desk.tickets.view"),
-            ("role.left_out_api_scopes", LEFT_OUT, "tickets-read"),
-            ("role.etag", Etag(CustomRole), ""),
-            ("role.kind role.create_time role.update_time role.api_scopes role.permission_count", Unread, ""),
-            ("role.api_scope_count role.holder_counts", Unread, ""),
-            ("update_mask", Mask(&["display_name", "description", "permissions", "left_out_api_scopes"]), ""),
-        ],
-    ),
-    (
-        "DeleteRole",
-        &[("name", Anchor(&[CustomRole]), "accounts/{account}/roles/agent"), ("etag", Etag(CustomRole), "")],
-    ),
-    (
-        "DuplicateRole",
-        &[
-            ("name", ONE_ROLE, "accounts/{account}/roles/agent"),
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("role_id", NewId(CustomRole), "new"),
-            ("display_name", Text(256), "A copy"),
-            ("description", Text(4096), "Copied"),
-        ],
-    ),
-    (
-        "ImportRolePermissions",
-        &[
-            ("name", Anchor(&[CustomRole]), "accounts/{account}/roles/agent"),
-            ("roles", List(&ONE_MANAGED, 1, 100), "catalogs/c/roles/manager"),
-            ("etag", Etag(CustomRole), ""),
-        ],
-    ),
-    (
-        "AddRolePermissions",
-        &[
-            ("name", Anchor(&[CustomRole]), "accounts/{account}/roles/agent"),
-            ("permissions", PERMISSIONS, "desk.tickets.edit"),
-            ("sections", SECTIONS, "reports"),
-            ("etag", Etag(CustomRole), ""),
-        ],
-    ),
-    (
-        "RemoveRolePermissions",
-        &[
-            ("name", Anchor(&[CustomRole]), "accounts/{account}/roles/agent"),
-            ("permissions", PERMISSIONS, "desk.tickets.view"),
-            ("sections", SECTIONS, "reports"),
-            ("etag", Etag(CustomRole), ""),
-        ],
-    ),
-    ("ListRolePermissions", &[("name", Anchor(ROLE), "accounts/{account}/roles/agent"), ("contained_only", Free, "")]),
-    (
-        "ListRoleHolders",
-        &[("parent", Anchor(&[Account]), "accounts/{account}"), ("role", ONE_ROLE, "accounts/{account}/roles/agent")],
-    ),
-    ("GetRoleBinding", &[("name", Anchor(&[Binding]), "accounts/{account}/roleBindings/{binding}")]),
-    (
-        "ListRoleBindings",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("holder", ShortFilter(HOLDER), ""),
-            ("role", Filter(ROLE), ""),
-        ],
-    ),
-    (
-        "CreateRoleBinding",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("role_binding", Required, ""),
-            ("role_binding.holder", ONE_HOLDER, "users/cyd"),
-            ("role_binding.role", ONE_ROLE, "accounts/{account}/roles/agent"),
-            ("role_binding.name role_binding.create_time role_binding.etag", Unread, ""),
-        ],
-    ),
-    (
-        "DeleteRoleBinding",
-        &[("name", Anchor(&[Binding]), "accounts/{account}/roleBindings/{binding}"), ("etag", Etag(Binding), "")],
-    ),
-    (
-        "BatchCreateRoleBindings",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("role_bindings", Many(1, 100), ""),
-            ("role_bindings[0].holder", ONE_HOLDER, "users/cyd"),
-            ("role_bindings[0].role", ONE_ROLE, "accounts/{account}/roles/agent"),
-            ("role_bindings[0].name role_bindings[0].create_time role_bindings[0].etag", Unread, ""),
-            ("skip_held", Free, ""),
-        ],
-    ),
-    (
-        "BatchDeleteRoleBindings",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("names", List(&ONE_BINDING, 1, 100), "accounts/{account}/roleBindings/{binding}"),
-        ],
-    ),
-    (
-        "ReplaceRoleBindings",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("holder", ONE_HOLDER, "users/ana"),
-            ("roles", ALL_ROLES, "accounts/{account}/roles/agent, catalogs/c/roles/manager"),
-        ],
-    ),
-    ("GetServiceAccount", &[("name", Anchor(&[ServiceAccount]), "accounts/{account}/serviceAccounts/robot")]),
-    ("ListServiceAccounts", &[("parent", Anchor(&[Account]), "accounts/{account}"), ("search", Search(128), "")]),
-    (
-        "CreateServiceAccount",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("service_account_id", NewId(ServiceAccount), "new"),
-            ("service_account", Required, ""),
-            ("service_account.display_name", Text(256), "New"),
-            ("service_account.description", Text(4096), "For a while"),
-            ("service_account.state", State, ""),
-            ("service_account.name service_account.create_time service_account.update_time", Unread, ""),
-            ("service_account.etag", Unread, ""),
-            ("roles", SOME_ROLES, "accounts/{account}/roles/agent"),
-        ],
-    ),
-    (
-        "UpdateServiceAccount",
-        &[
-            ("service_account", Required, ""),
-            ("service_account.name", Anchor(&[ServiceAccount]), "accounts/{account}/serviceAccounts/robot"),
-            ("service_account.display_name", Text(256), "Another"),
-            ("service_account.description", Text(4096), "For a while"),
-            ("service_account.state", State, "STATE_ACTIVE"),
-            ("service_account.etag", Etag(ServiceAccount), ""),
-            ("service_account.create_time service_account.update_time", Unread, ""),
-            ("update_mask", Mask(&["display_name", "description", "state"]), ""),
-        ],
-    ),
-    (
-        "DeleteServiceAccount",
-        &[
-            ("name", Anchor(&[ServiceAccount]), "accounts/{account}/serviceAccounts/robot"),
-            ("etag", Etag(ServiceAccount), ""),
-        ],
-    ),
-    ("GetTeam", &[("name", Anchor(&[Team]), "accounts/{account}/teams/support")]),
-    ("ListTeams", &[("parent", Anchor(&[Account]), "accounts/{account}"), ("search", Search(128), "")]),
-    (
-        "CreateTeam",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("team_id", NewId(Team), "new"),
-            ("team", Required, ""),
-            ("team.display_name", Text(256), "New"),
-            ("team.description", Text(4096), "For a while"),
-            ("team.name team.create_time team.update_time team.member_count team.etag", Unread, ""),
-            ("roles", SOME_ROLES, "accounts/{account}/roles/agent"),
-            ("members", List(&ONE_USER, 0, 100), "users/ana"),
-        ],
-    ),
-    (
-        "UpdateTeam",
-        &[
-            ("team", Required, ""),
-            ("team.name", Anchor(&[Team]), "accounts/{account}/teams/support"),
-            ("team.display_name", Text(256), "Another"),
-            ("team.description", Text(4096), "For a while"),
-            ("team.etag", Etag(Team), ""),
-            ("team.create_time team.update_time team.member_count", Unread, ""),
-            ("update_mask", Mask(&["display_name", "description"]), ""),
-        ],
-    ),
-    ("DeleteTeam", &[("name", Anchor(&[Team]), "accounts/{account}/teams/support"), ("etag", Etag(Team), "")]),
-    ("ListTeamMembers", &[("name", Anchor(&[Team]), "accounts/{account}/teams/support")]),
-    (
-        "AddTeamMembers",
-        &[
-            ("name", Anchor(&[Team]), "accounts/{account}/teams/sales"),
-            ("members", List(&ONE_USER, 1, 100), "users/ana"),
-        ],
-    ),
-    (
-        "RemoveTeamMembers",
-        &[
-            ("name", Anchor(&[Team]), "accounts/{account}/teams/support"),
-            ("members", List(&ONE_USER, 1, 100), "users/ana"),
-        ],
-    ),
-    (
-        "ReplaceTeamMembers",
-        &[
-            ("name", Anchor(&[Team]), "accounts/{account}/teams/support"),
-            ("members", List(&ONE_USER, 0, 1000), "users/ana, users/cyd"),
-            ("last", Last, "true"),
-        ],
-    ),
-    ("GetUser", &[("name", Anchor(&[User]), "accounts/{account}/users/ana")]),
-    (
-        "ListUsers",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("search", Search(128), ""),
-            ("order_by", Order("display_name"), ""),
-            ("state", OneOf("STATE_ACTIVE"), ""),
-        ],
-    ),
-    (
-        "CreateUser",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("user_id", NewId(User), "new"),
-            ("user", Required, ""),
-            ("user.display_name", Text(256), "New"),
-            ("user.username", Text(256), "new.one"),
-            ("user.email", Email, "new@example.com"),
-            ("user.state", State, ""),
-            ("user.name user.create_time user.update_time user.last_sign_in_time user.etag", Unread, ""),
-            ("roles", SOME_ROLES, "accounts/{account}/roles/agent"),
-            ("teams", List(&ONE_TEAM, 0, 100), "teams/support"),
-        ],
-    ),
-    (
-        "BatchCreateUsers",
-        &[
-            ("parent", Anchor(&[Account]), "accounts/{account}"),
-            ("users", Many(1, 100), ""),
-            ("users[0].user_id", NewId(User), "new"),
-            ("users[0].user", Required, ""),
-            ("users[0].user.display_name", Text(256), "New"),
-            ("users[0].user.username", Text(256), "new.one"),
-            ("users[0].user.email", Email, "new@example.com"),
-            ("users[0].user.state", State, ""),
-            ("users[0].user.name users[0].user.create_time users[0].user.update_time users[0].user.etag", Unread, ""),
-            ("users[0].user.last_sign_in_time", Unread, ""),
-            ("users[0].roles", SOME_ROLES, "accounts/{account}/roles/agent"),
-            ("users[0].teams", List(&ONE_TEAM, 0, 100), "teams/support"),
-        ],
-    ),
-    (
-        "UpdateUser",
-        &[
-            ("user", Required, ""),
-            ("user.name", Anchor(&[User]), "accounts/{account}/users/ana"),
-            ("user.display_name", Text(256), "Another"),
-            ("user.username", Text(256), "another.one"),
-            ("user.email", Email, "another@example.com"),
-            ("user.state", State, "STATE_ACTIVE"),
-            ("user.etag", Etag(User), ""),
-            ("user.create_time user.update_time user.last_sign_in_time", Unread, ""),
-            ("update_mask", Mask(&["display_name", "username", "email", "state"]), ""),
-        ],
-    ),
-    (
-        "DeleteUser",
-        &[
-            ("name", Anchor(&[User]), "accounts/{account}/users/ana"),
-            ("erase_personal_fields", Free, ""),
-            ("etag", Etag(User), ""),
-        ],
-    ),
-    ("ListUserTeams", &[("name", Anchor(&[User]), "accounts/{account}/users/ana")]),
-    (
-        "AddUserTeams",
-        &[("name", Anchor(&[User]), "accounts/{account}/users/ana"), ("teams", List(&ONE_TEAM, 1, 100), "teams/sales")],
-    ),
-    (
-        "RemoveUserTeams",
-        &[
-            ("name", Anchor(&[User]), "accounts/{account}/users/ana"),
-            ("teams", List(&ONE_TEAM, 1, 100), "teams/support"),
-        ],
-    ),
-    (
-        "ReplaceUserTeams",
-        &[("name", Anchor(&[User]), "accounts/{account}/users/ana"), ("teams", List(&ONE_TEAM, 0, 256), "teams/sales")],
-    ),
-    ("ListUserRoles", &[("name", Anchor(&[User]), "accounts/{account}/users/ana")]),
-    (
-        "RemoveUserRole",
-        &[
-            ("name", Anchor(&[User]), "accounts/{account}/users/ana"),
-            ("role", ONE_ROLE, "accounts/{account}/roles/agent"),
-            ("leave_teams", Free, "true"),
-        ],
-    ),
-    ("EraseUserPersonalFields", &[("name", Anchor(&[User]), "accounts/{account}/users/ana"), ("etag", Etag(User), "")]),
-    ("RecordUserSignIn", &[("name", Anchor(&[User]), "accounts/{account}/users/ana"), ("sign_in_time", Past, "")]),
+    // What is deleted here is used.
+    ("force", Free, "true"),
 ];

@@ -11,6 +11,10 @@ pub enum Thing {
     CustomRole,
     ManagedRole,
     Binding,
+    CustomPolicy,
+    ManagedPolicy,
+    Resource,
+    Exception,
 }
 
 use Thing::*;
@@ -26,13 +30,24 @@ impl Thing {
             ServiceAccount => "serviceAccounts",
             CustomRole | ManagedRole => "roles",
             Binding => "roleBindings",
+            CustomPolicy | ManagedPolicy => "accessPolicies",
+            Resource => "resources",
+            Exception => "exceptions",
         }
+    }
+
+    /// Whether a text looks like the name of such a thing.
+    pub fn is_named(self, name: &str) -> bool {
+        let mut collections = name.split('/').step_by(2);
+        let owner = self.owner();
+        collections.next() == Some(owner.collection())
+            && (self == owner || collections.any(|it| it == self.collection()))
     }
 
     /// The collection that the first part of its name is of.
     pub fn owner(self) -> Thing {
         match self {
-            Catalog | ManagedRole => Catalog,
+            Catalog | ManagedRole | ManagedPolicy => Catalog,
             _ => Account,
         }
     }
@@ -47,6 +62,9 @@ impl Thing {
             ServiceAccount => "SERVICE_ACCOUNT_NOT_FOUND",
             CustomRole | ManagedRole => "ROLE_NOT_FOUND",
             Binding => "ROLE_BINDING_NOT_FOUND",
+            CustomPolicy | ManagedPolicy => "ACCESS_POLICY_NOT_FOUND",
+            Resource => "RESOURCE_NOT_FOUND",
+            Exception => "EXCEPTION_NOT_FOUND",
         }
     }
 
@@ -61,6 +79,10 @@ impl Thing {
             CustomRole => "accounts/demo/roles/agent",
             ManagedRole => "catalogs/c/roles/manager",
             Binding => "accounts/demo/roleBindings/{binding}",
+            CustomPolicy => "accounts/demo/accessPolicies/desk",
+            ManagedPolicy => "catalogs/c/accessPolicies/reader",
+            Resource => "accounts/demo/resources/workspaces/w1",
+            Exception => "accounts/demo/users/ana/exceptions/desk.tickets.close",
         }
     }
 
@@ -75,6 +97,10 @@ impl Thing {
             CustomRole => "accounts/other/roles/foreign",
             ManagedRole => "catalogs/d/roles/foreign",
             Binding => "accounts/other/roleBindings/{foreign_binding}",
+            CustomPolicy => "accounts/other/accessPolicies/foreign",
+            ManagedPolicy => "catalogs/d/accessPolicies/foreign",
+            Resource => "accounts/other/resources/lines/foreign",
+            Exception => "accounts/other/users/foreign/exceptions/desk.tickets.close",
         }
     }
 
@@ -83,6 +109,8 @@ impl Thing {
         match self {
             // Bindings are numbered.
             Binding => "999999999",
+            // A permission that nobody has an exception for.
+            Exception => "reports.all.view",
             _ => "nobody",
         }
     }
@@ -130,8 +158,24 @@ fn bad_numbers() -> Vec<(&'static str, String)> {
         .to_vec()
 }
 
-/// Texts that are no names of the thing, made from one that is. What is nothing at all is not among them.
-pub fn malformed(name: &str, thing: Thing) -> Vec<(String, String)> {
+/// The collections of names.
+const COLLECTIONS: [&str; 11] = [
+    "catalogs",
+    "accounts",
+    "users",
+    "teams",
+    "serviceAccounts",
+    "roles",
+    "roleBindings",
+    "permissions",
+    "accessPolicies",
+    "resources",
+    "exceptions",
+];
+
+/// Texts that are no names of any of the allowed things, made from the name of one of them. What is nothing at all is not
+/// among them.
+pub fn malformed(name: &str, thing: Thing, allowed: &[Thing]) -> Vec<(String, String)> {
     let parts: Vec<&str> = name.split('/').collect();
     let replaced = |position: usize, with: &str| {
         let mut parts = parts.clone();
@@ -143,7 +187,6 @@ pub fn malformed(name: &str, thing: Thing) -> Vec<(String, String)> {
         ("a slash before it".to_owned(), format!("/{name}")),
         ("a slash after it".to_owned(), format!("{name}/")),
         ("something behind it".to_owned(), format!("{name}/more")),
-        ("a pair behind it".to_owned(), format!("{name}/users/ana")),
         ("a way out of it".to_owned(), format!("../{name}")),
         ("a way up in it".to_owned(), format!("{name}/../x")),
         ("a host before it".to_owned(), format!("//rolecall/{name}")),
@@ -157,18 +200,26 @@ pub fn malformed(name: &str, thing: Thing) -> Vec<(String, String)> {
     if parts.len() > 2 {
         bad.push(("the name of what it is in".to_owned(), parts[..2].join("/")));
     }
-    // Positions 1 and 3 are ids, 0 and 2 are collections.
-    for position in (1..parts.len()).step_by(2) {
+    // At odd positions are ids, at even ones collections, but for the path that a resource's name ends with.
+    let ids: Vec<usize> = match thing {
+        Resource => vec![1, parts.len() - 1],
+        _ => (1..parts.len()).step_by(2).collect(),
+    };
+    if thing != Resource {
+        bad.push(("a pair behind it".to_owned(), format!("{name}/users/ana")));
+    }
+    for position in ids {
         let is_number = thing == Binding && position == 3;
         let ids = if is_number { bad_numbers() } else { bad_ids() };
         let place = if position == parts.len() - 1 { "its id" } else { "the id of what it is in" };
         bad.push((format!("no {place}"), replaced(position, "")));
         bad.extend(ids.into_iter().map(|(what, id)| (format!("{what} in {place}"), replaced(position, &id))));
     }
-    let last = parts.len() - 2;
-    for other in ["catalogs", "accounts", "users", "teams", "serviceAccounts", "roles", "roleBindings", "permissions"] {
-        if other != parts[last] {
-            bad.push((format!("the collection {other}"), replaced(last, other)));
+    let last = if thing == Resource { 2 } else { parts.len() - 2 };
+    for other in COLLECTIONS {
+        let changed = replaced(last, other);
+        if other != parts[last] && !allowed.iter().any(|thing| thing.is_named(&changed)) {
+            bad.push((format!("the collection {other}"), changed));
         }
     }
     bad
@@ -188,10 +239,41 @@ pub fn malformed_short(name: &str, allowed: &[Thing]) -> Vec<(String, String)> {
         ("capital letters".to_owned(), format!("{}/{id}", collection.to_uppercase())),
     ];
     bad.extend(bad_ids().into_iter().map(|(what, id)| (format!("{what} in its id"), format!("{collection}/{id}"))));
-    for other in ["catalogs", "accounts", "users", "teams", "serviceAccounts", "roles", "roleBindings"] {
+    for other in COLLECTIONS {
         if allowed.iter().all(|thing| thing.collection() != other) {
             bad.push((format!("the collection {other}"), format!("{other}/{id}")));
         }
     }
     bad
+}
+
+/// Texts that are no paths of resources, whatever the catalog. What is nothing at all is not among them.
+pub fn bad_paths() -> Vec<(String, String)> {
+    let mut bad: Vec<(String, String)> = [
+        "lines",
+        "/",
+        "lines/",
+        "/lines/l1",
+        "lines/l1/",
+        "lines//l1",
+        "lines/l1/x",
+        "lines/../l1/x",
+        "accounts/demo/resources/lines/l1",
+        "lines/*",
+        "**",
+        "lines\0/l1",
+    ]
+    .map(|text| (format!("{text:?}"), text.to_owned()))
+    .to_vec();
+    bad.push(("nine pairs".to_owned(), ["lines/l1"; 9].join("/")));
+    bad.push(("more than 1,024 bytes".to_owned(), vec!["x".repeat(128); 8].join("/")));
+    bad.extend(bad_ids().into_iter().map(|(what, id)| (format!("{what} in its id"), format!("lines/{id}"))));
+    bad
+}
+
+/// Paths that are well formed and none of the catalog's types.
+pub fn strange_paths() -> Vec<(String, String)> {
+    ["boxes/b1", "line/l1", "Lines/l1", "channels/c1", "lines/l1/channels/c1", "workspaces/w1/workspaces/w1"]
+        .map(|text| (format!("{text:?}"), text.to_owned()))
+        .to_vec()
 }

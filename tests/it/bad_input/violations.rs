@@ -4,6 +4,7 @@ use prost_reflect::{FieldDescriptor, Value};
 
 use super::{
     fixture::Fixture,
+    places,
     rules::Rule,
     things::{self, Thing},
     wire,
@@ -16,6 +17,14 @@ pub struct Violation {
     /// Paths and what is put there; none: what is there is taken away.
     pub sets: Vec<(String, Option<Value>)>,
     pub expected: Expected,
+    /// Only who has the catalog, the account or the time can tell: it is not named beside what is malformed in itself.
+    pub is_late: bool,
+}
+
+impl Violation {
+    pub(super) fn late(self) -> Self {
+        Self { is_late: true, ..self }
+    }
 }
 
 /// What has to come of a request.
@@ -49,25 +58,26 @@ pub struct Place<'a> {
     pub base: String,
 }
 
-fn string(text: impl Into<String>) -> Option<Value> {
+pub(super) fn string(text: impl Into<String>) -> Option<Value> {
     Some(Value::String(text.into()))
 }
 
 impl Place<'_> {
-    fn with(&self, what: impl Into<String>, value: Option<Value>, expected: Expected) -> Violation {
+    pub(super) fn with(&self, what: impl Into<String>, value: Option<Value>, expected: Expected) -> Violation {
         Violation {
             what: format!("{}: {}", self.path, what.into()),
             sets: vec![(self.path.to_owned(), value)],
             expected,
+            is_late: false,
         }
     }
 
-    fn invalid(&self, what: impl Into<String>, value: Option<Value>) -> Violation {
+    pub(super) fn invalid(&self, what: impl Into<String>, value: Option<Value>) -> Violation {
         self.with(what, value, Expected::invalid(self.path))
     }
 
     /// Texts that have to be refused as malformed.
-    fn texts(&self, bad: Vec<(String, String)>) -> Vec<Violation> {
+    pub(super) fn texts(&self, bad: Vec<(String, String)>) -> Vec<Violation> {
         bad.into_iter().map(|(what, text)| self.invalid(what, string(text))).collect()
     }
 }
@@ -89,6 +99,11 @@ pub fn of(rule: Rule, place: &Place<'_>, fixture: &Fixture) -> Vec<Violation> {
         Rule::Known(missing) => {
             let mut bad = ids(place);
             bad.push(place.with("one that there is not", string("nothing.such"), Expected::reason(&[missing], "")));
+            bad
+        }
+        Rule::RequiredKnown(missing) => {
+            let mut bad = of(Rule::Known(missing), place, fixture);
+            bad.push(place.invalid("nothing", string("")));
             bad
         }
         Rule::KnownPermission => permissions(place),
@@ -138,18 +153,36 @@ pub fn of(rule: Rule, place: &Place<'_>, fixture: &Fixture) -> Vec<Violation> {
         Rule::Required => vec![place.invalid("nothing", None)],
         Rule::Past => {
             let soon = i64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).unwrap() + 600;
-            [(soon, 0), (253_402_300_800, 0), (i64::MAX, 0), (i64::MIN, 0), (1, -1), (1, 1_000_000_000), (1, i32::MIN)]
-                .into_iter()
-                .map(|(seconds, nanos)| {
-                    let time = wire::timestamp(&place.field, seconds, nanos);
-                    place.invalid(format!("{seconds} s and {nanos} ns"), Some(time))
-                })
-                .collect()
+            let mut bad = no_times(place);
+            bad.push(place.invalid("ten minutes ahead", Some(wire::timestamp(&place.field, soon, 0))));
+            bad
         }
+        Rule::Future
+        | Rule::NewPath
+        | Rule::RegisteredPath
+        | Rule::Place
+        | Rule::Facets
+        | Rule::Attributes
+        | Rule::Value
+        | Rule::PermissionPattern
+        | Rule::ResourcePattern
+        | Rule::Condition
+        | Rule::Effect => places::of(rule, place),
         Rule::Chunk => chunks(place),
         Rule::Last => vec![place.invalid("not set", None)],
         Rule::Free | Rule::Unread => Vec::new(),
     }
+}
+
+/// Times that no clock shows.
+pub(super) fn no_times(place: &Place<'_>) -> Vec<Violation> {
+    [(253_402_300_800, 0), (i64::MAX, 0), (i64::MIN, 0), (1, -1), (1, 1_000_000_000), (1, i32::MIN)]
+        .into_iter()
+        .map(|(seconds, nanos)| {
+            let time = wire::timestamp(&place.field, seconds, nanos);
+            place.invalid(format!("{seconds} s and {nanos} ns"), Some(time))
+        })
+        .collect()
 }
 
 /// What has to be accepted all the same: fields that are not read, and values at their limits.
@@ -173,8 +206,15 @@ pub fn accepted(rule: Rule, place: &Place<'_>, fixture: &Fixture) -> Vec<Violati
         },
         Rule::Order(other) => vec![text("another", other.to_owned())],
         Rule::OneOf(other) => vec![fine("another", wire::parse(&place.field, other))],
+        Rule::List(item, ..) => {
+            let mut all = accepted(*item, place, fixture);
+            for (_, value) in all.iter_mut().flat_map(|one| &mut one.sets) {
+                *value = value.take().map(|one| Value::List(vec![one]));
+            }
+            all
+        }
         Rule::Unread => vec![fine("something that is not read", nonsense(&place.field))],
-        _ => Vec::new(),
+        _ => places::accepted(rule, place),
     }
 }
 
@@ -185,6 +225,7 @@ fn nonsense(field: &FieldDescriptor) -> Value {
         Kind::String => Value::String("\u{1}/../ not read".to_owned()),
         Kind::Int32 => Value::I32(-7),
         Kind::Int64 => Value::I64(-7),
+        Kind::Bool => Value::Bool(true),
         Kind::Enum(_) => Value::EnumNumber(77),
         Kind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => {
             wire::timestamp(field, i64::MIN, -1)
@@ -203,11 +244,11 @@ fn names(place: &Place<'_>, fixture: &Fixture, allowed: &[Thing], anchors: bool,
     }
     for thing in allowed.iter().copied() {
         // The name of a request that is right, if it is one of these.
-        let has = |name: &str| name.starts_with(thing.owner().collection());
-        let name = if has(&place.base) { place.base.clone() } else { fixture.fill(thing.present()) };
+        let name = if thing.is_named(&place.base) { place.base.clone() } else { fixture.fill(thing.present()) };
         let shown = format!("{thing:?}");
-        bad.extend(place.texts(things::malformed(&name, thing)));
-        let (owner, id) = name.rsplit_once('/').unwrap();
+        bad.extend(place.texts(things::malformed(&name, thing, allowed)));
+        let owner = name.rsplit_once('/').unwrap().0;
+        let within = name.splitn(3, '/').nth(2).unwrap_or_default();
         let owner_missing = name.replacen(&format!("/{}", name.split('/').nth(1).unwrap()), "/nobody", 1);
         let missing = format!("{owner}/{}", thing.nobody());
         let foreign = fixture.fill(thing.foreign());
@@ -225,11 +266,12 @@ fn names(place: &Place<'_>, fixture: &Fixture, allowed: &[Thing], anchors: bool,
                     string(missing),
                     Expected::reason(&[thing.missing()], ""),
                 ));
-                let elsewhere = format!("{foreign_owner}/{}/{id}", thing.collection());
+                // Of an exception it is the user that is missing.
+                let missing = if thing == Thing::Exception { Thing::User.missing() } else { thing.missing() };
                 bad.push(place.with(
                     format!("{shown} that another has not"),
-                    string(elsewhere),
-                    Expected::reason(&[thing.missing()], ""),
+                    string(format!("{foreign_owner}/{within}")),
+                    Expected::reason(&[missing], ""),
                 ));
             }
         } else {
@@ -259,6 +301,9 @@ fn names(place: &Place<'_>, fixture: &Fixture, allowed: &[Thing], anchors: bool,
     }
     if !allowed.contains(&Thing::ManagedRole) && allowed.contains(&Thing::CustomRole) {
         bad.push(place.invalid("a managed role", string("catalogs/c/roles/manager")));
+    }
+    if !allowed.contains(&Thing::ManagedPolicy) && allowed.contains(&Thing::CustomPolicy) {
+        bad.push(place.invalid("a managed policy", string(Thing::ManagedPolicy.present())));
     }
     if !allowed.contains(&Thing::CustomRole) && allowed.contains(&Thing::ManagedRole) {
         bad.push(place.invalid("a custom role", string("accounts/demo/roles/agent")));
@@ -441,7 +486,7 @@ fn masks(place: &Place<'_>, known: &[&str]) -> Vec<Violation> {
         let Some(name) = path.split_once('.').map(|(_, name)| name).filter(|name| known.contains(name)) else {
             continue;
         };
-        if matches!(rule, Rule::RequiredText(_) | Rule::State) {
+        if matches!(rule, Rule::RequiredText(_) | Rule::State | Rule::Many(1.., _)) {
             let given = Some(wire::mask(&place.field, &[name]));
             let mut violation = place.with(format!("{name}, which is not given"), given, Expected::invalid(&path));
             violation.sets.push((path, None));
@@ -462,6 +507,7 @@ fn lists(place: &Place<'_>, fixture: &Fixture, item: Rule, least: usize, most: u
         if place.path.ends_with("permissions") {
             violation.expected.reasons.push("LIMIT_REACHED");
         }
+        violation.is_late = matches!(item, Rule::Value) && least == 0;
         bad.push(violation);
     }
     if least > 0 {

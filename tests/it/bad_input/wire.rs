@@ -3,11 +3,15 @@
 use std::sync::LazyLock;
 
 use http::uri::PathAndQuery;
-use prost::bytes::{Buf as _, BufMut as _};
-use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, ReflectMessage as _,
-    Value,
+use prost::{
+    Message as _,
+    bytes::{Buf as _, BufMut as _},
 };
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, MethodDescriptor,
+    ReflectMessage as _, Value,
+};
+use prost_types::value::Kind as StructKind;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -87,10 +91,49 @@ pub async fn call(
     Ok(all)
 }
 
-/// A message is looked into, but for those of the protobuf library, which are values.
+/// Calls methods by their names, with fields that are written as text.
+#[derive(Clone)]
+pub struct Caller {
+    channel: Channel,
+    methods: Vec<MethodDescriptor>,
+}
+
+impl Caller {
+    /// A caller over a connection of its own; `address` with its scheme.
+    pub async fn connect(address: &str) -> Self {
+        let channel = Channel::from_shared(address.to_owned()).unwrap().connect().await.unwrap();
+        Self { channel, methods: methods(&descriptors()) }
+    }
+
+    /// A request of a method: paths of fields, and what is put there.
+    pub fn request(&self, method: &str, sets: &[(&str, &str)]) -> (MethodDescriptor, DynamicMessage) {
+        let method = self.methods.iter().find(|known| known.name() == method);
+        let method = method.unwrap_or_else(|| panic!("there is no such method")).clone();
+        let mut request = DynamicMessage::new(method.input());
+        for (path, value) in sets {
+            let field = field_at(&method.input(), path).unwrap_or_else(|| panic!("{} has no {path}", method.name()));
+            set(&mut request, path, Some(parse(&field, value)));
+        }
+        (method, request)
+    }
+
+    /// Sends a request. Of several answers it gives the last.
+    pub async fn send(&self, method: &MethodDescriptor, request: &DynamicMessage) -> Result<DynamicMessage, Status> {
+        let answers = call(&self.channel, method, vec![request.encode_to_vec()]).await?;
+        answers.into_iter().next_back().ok_or_else(|| Status::unknown("no answer"))
+    }
+
+    /// Both.
+    pub async fn ask(&self, method: &str, sets: &[(&str, &str)]) -> Result<DynamicMessage, Status> {
+        let (method, request) = self.request(method, sets);
+        self.send(&method, &request).await
+    }
+}
+
+/// A message is looked into, but for maps and for those of the protobuf library, which are values.
 pub fn inner(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     match field.kind() {
-        Kind::Message(message) if message.package_name() == "rolecall.v1" => Some(message),
+        Kind::Message(message) if message.package_name() == "rolecall.v1" && !field.is_map() => Some(message),
         _ => None,
     }
 }
@@ -157,8 +200,27 @@ pub fn text(message: &DynamicMessage, path: &str) -> String {
     get(message, path).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// A value written as text, by the kind of its field: lists with ", " between, enums by name.
+/// A value written as text, by the kind of its field: lists and masks with ", " between, enums by name, times in seconds,
+/// maps and structs as `name=value` with ", " between.
 pub fn parse(field: &FieldDescriptor, text: &str) -> Value {
+    let pairs = || text.split(", ").filter_map(|pair| pair.split_once('='));
+    if field.is_map() {
+        let entry = |(name, value): (&str, &str)| (MapKey::String(name.to_owned()), Value::String(value.to_owned()));
+        return Value::Map(pairs().map(entry).collect());
+    }
+    match field.kind() {
+        Kind::Message(message) if message.full_name() == "google.protobuf.Struct" => {
+            let value = |(name, value): (&str, &str)| (name.to_owned(), StructKind::StringValue(value.to_owned()));
+            return attributes(field, pairs().map(value));
+        }
+        Kind::Message(message) if message.full_name() == "google.protobuf.FieldMask" => {
+            return mask(field, &text.split(", ").collect::<Vec<_>>());
+        }
+        Kind::Message(message) if message.full_name() == "google.protobuf.Timestamp" => {
+            return timestamp(field, text.parse().unwrap(), 0);
+        }
+        _ => {}
+    }
     let one = |text: &str| match field.kind() {
         Kind::String => Value::String(text.to_owned()),
         Kind::Bytes => Value::Bytes(text.as_bytes().to_vec().into()),
@@ -187,4 +249,40 @@ pub fn timestamp(field: &FieldDescriptor, seconds: i64, nanos: i32) -> Value {
     time.set_field_by_name("seconds", Value::I64(seconds));
     time.set_field_by_name("nanos", Value::I32(nanos));
     Value::Message(time)
+}
+
+/// A `google.protobuf.Struct`. What is nested too deep to be read is written all the same.
+pub fn attributes(field: &FieldDescriptor, given: impl IntoIterator<Item = (String, StructKind)>) -> Value {
+    let Kind::Message(descriptor) = field.kind() else { panic!("{} is no struct", field.full_name()) };
+    let mut message = DynamicMessage::new(descriptor);
+    fill(&mut message, given.into_iter().collect());
+    Value::Message(message)
+}
+
+/// Fills in a struct. Decoding one would do, but for those that are nested too deep for that.
+fn fill(message: &mut DynamicMessage, given: Vec<(String, StructKind)>) {
+    let fields = message.descriptor().get_field_by_name("fields").unwrap();
+    let Kind::Message(entry) = fields.kind() else { panic!("a struct is a map") };
+    let Kind::Message(value) = entry.map_entry_value_field().kind() else { panic!("of values") };
+    let entries = given.into_iter().map(|(name, kind)| {
+        let mut one = DynamicMessage::new(value.clone());
+        match kind {
+            StructKind::StructValue(inner) => {
+                let field = value.get_field_by_name("struct_value").unwrap();
+                let Kind::Message(of) = field.kind() else { panic!("a struct is a message") };
+                let mut inside = DynamicMessage::new(of);
+                fill(
+                    &mut inside,
+                    inner.fields.into_iter().filter_map(|(name, value)| Some((name, value.kind?))).collect(),
+                );
+                one.set_field(&field, Value::Message(inside));
+            }
+            kind => {
+                let plain = prost_types::Value { kind: Some(kind) };
+                one.merge(plain.encode_to_vec().as_slice()).unwrap();
+            }
+        }
+        (MapKey::String(name), Value::Message(one))
+    });
+    message.set_field(&fields, Value::Map(entries.collect()));
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Status};
 
 use super::ACCOUNT;
-use crate::support::Clients;
+use crate::{bad_input::wire::Caller, support::Clients};
 
 /// Tasks that write until they are stopped.
 pub struct Writers {
@@ -24,7 +24,7 @@ impl Writers {
     pub async fn start(address: &str) -> Self {
         let (count, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());
         let failures = Arc::<Mutex<Vec<String>>>::default();
-        let mut tasks = Vec::new();
+        let mut tasks = vec![Self::start_places(address, &count, &stop, &failures).await];
         for writer in 0..4 {
             let mut clients = Clients::connect(address).await;
             let (count, stop, failures) = (Arc::clone(&count), Arc::clone(&stop), Arc::clone(&failures));
@@ -43,6 +43,28 @@ impl Writers {
             }));
         }
         Self { count, stop, failures, tasks }
+    }
+
+    /// The one who writes resources and policies.
+    async fn start_places(
+        address: &str,
+        count: &Arc<AtomicUsize>,
+        stop: &Arc<AtomicBool>,
+        failures: &Arc<Mutex<Vec<String>>>,
+    ) -> JoinHandle<()> {
+        let caller = Caller::connect(address).await;
+        let (count, stop, failures) = (Arc::clone(count), Arc::clone(stop), Arc::clone(failures));
+        tokio::spawn(async move {
+            let mut round = 0;
+            while !stop.load(Ordering::Relaxed) {
+                if let Err(status) = places(&caller, round).await {
+                    failures.lock().unwrap().push(format!("places, round {round}: {status}"));
+                    return;
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                round += 1;
+            }
+        })
     }
 
     /// Stops them, and gives what went wrong with them.
@@ -143,7 +165,7 @@ async fn users(
         }
         _ => {
             let name = format!("accounts/big/users/u{number:05}");
-            done(clients.users.delete_user(proto::DeleteUserRequest { name, ..Default::default() }).await)
+            done(clients.users.delete_user(proto::DeleteUserRequest { name, force: true, ..Default::default() }).await)
         }
     }
 }
@@ -156,7 +178,9 @@ async fn roles(clients: &mut Clients, step: usize, number: usize, display_name: 
     let permissions = vec![format!("a.p{:05}", number % 3_000)];
     let role = |name: String| Some(proto::Role { name, display_name, permissions, ..Default::default() });
     match step {
-        0 => done(clients.roles.delete_role(proto::DeleteRoleRequest { name, ..Default::default() }).await),
+        0 => {
+            done(clients.roles.delete_role(proto::DeleteRoleRequest { name, force: true, ..Default::default() }).await)
+        }
         1 => {
             let name = "accounts/big/roles/r00001".to_owned();
             let request = proto::UpdateRoleRequest { role: role(name), ..Default::default() };
@@ -183,7 +207,9 @@ async fn teams(clients: &mut Clients, step: usize, number: usize, display_name: 
     let name = format!("accounts/big/teams/t{:05}", number.max(1));
     let team = |name: String| Some(proto::Team { name, display_name, ..Default::default() });
     match step {
-        0 => done(clients.teams.delete_team(proto::DeleteTeamRequest { name, ..Default::default() }).await),
+        0 => {
+            done(clients.teams.delete_team(proto::DeleteTeamRequest { name, force: true, ..Default::default() }).await)
+        }
         1 | 2 => {
             let request = proto::UpdateTeamRequest { team: team(name), ..Default::default() };
             done(clients.teams.update_team(request).await)
@@ -197,5 +223,55 @@ async fn teams(clients: &mut Clients, step: usize, number: usize, display_name: 
             };
             done(clients.teams.create_team(request).await)
         }
+    }
+}
+
+/// Boxes go with what lies in them and what is held on them, and come again empty; policies come, change and go.
+async fn places(caller: &Caller, round: usize) -> Result<(), Status> {
+    let number = round * 4_409;
+    // Not the one whose cells are listed.
+    let path = format!("boxes/b{:05}", (number % 1_000).max(3));
+    let cell = format!("{path}/cells/w{:03}", round % 10);
+    let resource = format!("{ACCOUNT}/resources/{path}");
+    let new = format!("p{:05}x", number % 40);
+    let policy = format!("{ACCOUNT}/accessPolicies/p{:05}", number % 900);
+    let display_name = format!("Policy 1{round}");
+    let call: (&str, &[(&str, &str)]) = match round % 8 {
+        0 => ("DeleteResource", &[("name", &resource), ("force", "true")]),
+        1 => ("CreateResource", &[("parent", ACCOUNT), ("resource.path", &path)]),
+        2 | 3 => ("CreateResource", &[("parent", ACCOUNT), ("resource.path", &cell)]),
+        4 => (
+            "CreateAccessPolicy",
+            &[
+                ("parent", ACCOUNT),
+                ("access_policy_id", &new),
+                ("access_policy.display_name", &display_name),
+                ("access_policy.statements[0].effect", "EFFECT_DENY"),
+                ("access_policy.statements[0].permissions", "a.p00002"),
+            ],
+        ),
+        5 => (
+            "UpdateAccessPolicy",
+            &[
+                ("access_policy.name", &policy),
+                ("access_policy.display_name", &display_name),
+                ("update_mask", "display_name"),
+            ],
+        ),
+        6 => ("DeleteAccessPolicy", &[("name", &policy), ("force", "true")]),
+        _ => (
+            "CreateRoleBinding",
+            &[
+                ("parent", ACCOUNT),
+                ("role_binding.holder", "users/reader"),
+                ("role_binding.role", "catalogs/c/roles/keeper"),
+                ("role_binding.resource", &path),
+            ],
+        ),
+    };
+    match caller.ask(call.0, call.1).await {
+        // The reader holds as many roles as it can.
+        Err(status) if status.code() == Code::ResourceExhausted => Ok(()),
+        outcome => done(outcome),
     }
 }

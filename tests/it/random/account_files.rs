@@ -14,7 +14,8 @@ pub(super) fn account_file(id: &str, whole: &Account) -> Vec<u8> {
         "roles": roles(whole), "teams": teams(whole), "users": users(whole),
     });
     if !whole.resources.is_empty() {
-        file["resources"] = whole.resources.keys().map(|path| json!({"path": path, "display_name": "A thing"})).collect();
+        file["resources"] =
+            whole.resources.keys().map(|path| json!({"path": path, "display_name": "A thing"})).collect();
     }
     if !whole.policies.is_empty() {
         let policies = whole.policies.iter().map(|(id, statements)| {

@@ -88,8 +88,7 @@ impl Worker {
             wrong.push(ErrorReason::AlreadyExists);
         }
         let now = self.now;
-        let after =
-            self.after(&place.id, &mut wrong, |oracle| oracle.bind(&place.id, key.clone(), expires, now));
+        let after = self.after(&place.id, &mut wrong, |oracle| oracle.bind(&place.id, key.clone(), expires, now));
         let request = proto::CreateRoleBindingRequest {
             parent: place.name.clone(),
             role_binding: Some(self.binding(&place.id, &key, expires)),

@@ -24,9 +24,10 @@ pub(super) fn catalog_file(id: &str, catalog: &Catalog) -> Vec<u8> {
         }
         text
     });
-    let policies = catalog.policies.iter().map(|(id, statements)| {
-        json!({"id": id, "display_name": id, "statements": statements_written(statements)})
-    });
+    let policies = catalog
+        .policies
+        .iter()
+        .map(|(id, statements)| json!({"id": id, "display_name": id, "statements": statements_written(statements)}));
     let file = json!({
         "kind": "catalog", "id": id, "display_name": id,
         "custom_roles": parts.iter().filter(|(_, is_offered)| *is_offered).map(|(part, _)| part).collect::<Vec<_>>(),

@@ -9,8 +9,13 @@ use rolecall::{
 use tonic::Code;
 
 use super::{
-    super::oracle::Catalog, Difference, Set, Version, Worker, catalog_files::catalog_file, expected::{Wrong, reason_of},
-    files::Upload, manners::send, same,
+    super::oracle::Catalog,
+    Difference, Set, Version, Worker,
+    catalog_files::catalog_file,
+    expected::{Wrong, reason_of},
+    files::Upload,
+    manners::send,
+    same,
 };
 
 impl Worker {

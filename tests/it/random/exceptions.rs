@@ -55,9 +55,8 @@ impl Worker {
     pub(super) async fn delete_exception(&mut self, place: &Place) -> Result<(), Difference> {
         let known = place.found.iter().flat_map(|found| found.exceptions.keys().cloned()).collect::<Vec<_>>();
         let known = if self.random.chance(90) { self.random.pick(known) } else { None };
-        let (user, permission) = known.unwrap_or_else(|| {
-            (self.random.pick(users()).unwrap(), self.random.pick(permissions()).unwrap())
-        });
+        let (user, permission) =
+            known.unwrap_or_else(|| (self.random.pick(users()).unwrap(), self.random.pick(permissions()).unwrap()));
         let key = (user.clone(), permission.clone());
         let is_there = place.found.as_ref().is_some_and(|found| found.exceptions.contains_key(&key));
         let mut wrong = place.missing();

@@ -149,7 +149,8 @@ impl Worker {
         if self.random.chance(4) {
             let mut only = request.clone();
             only.validate_only();
-            let outcome = self.judge(what, patiently(|| call(only.clone())).await, &wrong)
+            let outcome = self
+                .judge(what, patiently(|| call(only.clone())).await, &wrong)
                 .map_err(|text| format!("validate_only: {text}"))?;
             self.compared("validate_only");
             if self.random.chance(30) {

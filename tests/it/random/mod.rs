@@ -229,22 +229,7 @@ impl Worker {
     pub fn new(name: &str, seed: u64, wire: Wire, clock: RunClock) -> Self {
         let (oracle, done, past, again, requests, versions, etags, dead_etags, token) = Default::default();
         let (name, random, now) = (name.to_owned(), Random(seed), clock.millis());
-        Self {
-            name,
-            random,
-            wire,
-            clock,
-            now,
-            oracle,
-            done,
-            past,
-            again,
-            requests,
-            versions,
-            etags,
-            dead_etags,
-            token,
-        }
+        Self { name, random, wire, clock, now, oracle, done, past, again, requests, versions, etags, dead_etags, token }
     }
 
     pub async fn run(mut self, plan: Plan) -> Result<Done, Difference> {
@@ -261,7 +246,8 @@ impl Worker {
             }
             if clock.moves() && self.random.chance(25) {
                 let moved = Box::pin(self.move_clock()).await;
-                moved.map_err(|difference| format!("at {} after write {}: {difference}", self.now, self.done.writes))?;
+                moved
+                    .map_err(|difference| format!("at {} after write {}: {difference}", self.now, self.done.writes))?;
             }
         }
         self.done.not_called = Some(self.wire.notes.not_called());

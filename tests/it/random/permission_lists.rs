@@ -44,10 +44,8 @@ impl Worker {
         self.same_permissions(place, subject, &what, &listed)?;
         let facets: BTreeSet<&String> = listed.values().flat_map(|each| &each.facets).collect();
         let found = &self.oracle.accounts[account];
-        let expected: BTreeMap<String, (bool, Vec<String>)> = facets
-            .into_iter()
-            .map(|facet| (facet.clone(), sent(found.access_of(subject, facet))))
-            .collect();
+        let expected: BTreeMap<String, (bool, Vec<String>)> =
+            facets.into_iter().map(|facet| (facet.clone(), sent(found.access_of(subject, facet)))).collect();
         let given = lists.iter().map(|(facet, list)| (facet.clone(), (list.all, list.values.clone()))).collect();
         same(&format!("the access lists of {what}"), &given, &expected)?;
         self.compared("list of permissions");
@@ -96,7 +94,8 @@ impl Worker {
             same(&format!("{id} of {what}"), &given_head, &head)?;
             let paths = given.grant_paths.iter().cloned().map(nameless).collect();
             same(&format!("the grants of {id} of {what}"), &shown(paths), &shown(grants))?;
-            let paths = given.denies.iter().cloned().map(|deny| proto::DenyPath { role_binding: String::new(), ..deny });
+            let paths =
+                given.denies.iter().cloned().map(|deny| proto::DenyPath { role_binding: String::new(), ..deny });
             same(&format!("the denies of {id} of {what}"), &shown(paths.collect()), &shown(denies))?;
         }
         Ok(())

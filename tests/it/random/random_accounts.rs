@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::{
     super::oracle::{
         Access, Account, Catalog, CustomRole, Exception, Hierarchy, Holder, Oracle, PolicyName, RoleName,
-        ServiceAccount, State, User,
-        paths::segments,
+        ServiceAccount, State, User, paths::segments,
     },
     Random, Set, Worker, managed_roles, policies, roles, service_accounts,
     statements::{fits, random_statements},
@@ -112,7 +111,8 @@ impl Worker {
         let open = catalog.permissions.iter().filter(|(_, each)| !each.internal).map(|(id, _)| id.clone());
         let open: Vec<String> = open.collect();
         for user in whole.users.keys() {
-            let old = found.exceptions.iter().filter(|((other, permission), _)| other == user && open.contains(permission));
+            let old =
+                found.exceptions.iter().filter(|((other, permission), _)| other == user && open.contains(permission));
             for (key, exception) in old {
                 if self.random.chance(60) {
                     whole.exceptions.insert(key.clone(), exception.clone());

@@ -29,8 +29,16 @@ impl Worker {
                 false => features().filter(|id| old.features.contains(id) ^ random.chance(3)).collect(),
             },
             resource_types: random_types(random, old),
-            must_hold_role: if random.chance(if is_new { 100 } else { 8 }) { random.chance(25) } else { old.must_hold_role },
-            custom_roles: if random.chance(if is_new { 100 } else { 8 }) { random_parts(random) } else { old.custom_roles },
+            must_hold_role: if random.chance(if is_new { 100 } else { 8 }) {
+                random.chance(25)
+            } else {
+                old.must_hold_role
+            },
+            custom_roles: if random.chance(if is_new { 100 } else { 8 }) {
+                random_parts(random)
+            } else {
+                old.custom_roles
+            },
             ..Catalog::default()
         };
         new.api_scopes = random_api_scopes(random, old);

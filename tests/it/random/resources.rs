@@ -27,9 +27,7 @@ impl Worker {
         let path = place.catalog.path(&mut self.random, &resource_type);
         match parent(&path) {
             // Most are to succeed.
-            Some(above) if !place.has_path(&above) && self.random.chance(80) => {
-                segments(&path, '/')[..2].join("/")
-            }
+            Some(above) if !place.has_path(&above) && self.random.chance(80) => segments(&path, '/')[..2].join("/"),
             _ => path,
         }
     }

@@ -68,7 +68,11 @@ impl Worker {
         if self.random.chance(30) {
             for (subject, given) in expected.iter().zip(&listed) {
                 let expected = self.how(place, question, subject);
-                same(&format!("how {subject:?} comes to it in {what}"), &(given.direct, given.teams.clone()), &expected)?;
+                same(
+                    &format!("how {subject:?} comes to it in {what}"),
+                    &(given.direct, given.teams.clone()),
+                    &expected,
+                )?;
                 self.compared("list of subjects, with how they come to it");
             }
         }

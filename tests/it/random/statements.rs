@@ -85,7 +85,8 @@ pub(super) fn random_statement(random: &mut Random, catalog: &Catalog, internal:
     let mut permissions = Vec::new();
     for _ in 0..1 + random.below(2) {
         let permission = random.pick(known.iter().cloned())?;
-        let pattern = permission_pattern(random, &permission, effect == Effect::Allow || random.chance(15));
+        let wide = effect == Effect::Allow || random.chance(15);
+        let pattern = permission_pattern(random, &permission, wide);
         // A pattern stands once in a list.
         if !permissions.contains(&pattern) {
             permissions.push(pattern);

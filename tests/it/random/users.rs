@@ -228,13 +228,8 @@ impl Worker {
             wrong.push(ErrorReason::InUse);
         }
         let after = self.after(&place.id, &mut wrong, |oracle| oracle.delete_user(&place.id, &id));
-        let request = proto::DeleteUserRequest {
-            name: name.clone(),
-            erase_personal_fields,
-            etag,
-            force,
-            ..Default::default()
-        };
+        let request =
+            proto::DeleteUserRequest { name: name.clone(), erase_personal_fields, etag, force, ..Default::default() };
         if let Some(answer) = send!(self, users.delete_user, request, wrong).await? {
             self.oracle = after;
             self.bury(&name);

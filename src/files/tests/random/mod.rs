@@ -102,7 +102,11 @@ impl Random {
     }
 
     fn condition(&mut self) -> Option<Condition> {
-        (self.below(3) == 0).then(|| Condition::new(&format!("{} == {}", self.text(), self.text())))
+        // What is hard to write in YAML stands in a text of the condition.
+        (self.below(3) == 0).then(|| {
+            let text = self.text().replace(['\\', '"'], "'").replace(char::is_control, " ");
+            Condition::new(&format!("attributes.a == \"{text}\""))
+        })
     }
 
     /// A list of texts, each once, in the order in which they came.
