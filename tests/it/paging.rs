@@ -364,7 +364,9 @@ impl Reader {
         for piece in call(&self.channel, &method, vec![request.encode_to_vec()]).await.unwrap() {
             file.extend_from_slice(get(&piece, "chunk").unwrap().as_bytes().unwrap());
         }
-        serde_saphyr::from_str(&String::from_utf8(file).unwrap()).unwrap()
+        // It is larger than what the reader takes for reasonable.
+        let options = serde_saphyr::options! { budget: None };
+        serde_saphyr::from_str_with_options(&String::from_utf8(file).unwrap(), options).unwrap()
     }
 }
 
@@ -499,7 +501,7 @@ fn is_in_order(list: &List, elements: &[Value]) -> bool {
         }
         // By when they were created as users: those of the file, in its order, and then those of the writers.
         ("ListRoleHolders" | "ListTeamMembers" | "ListSubjects", _) => {
-            elements.is_sorted_by_key(|element| (id(element).starts_with('w'), id(element)))
+            elements.is_sorted_by_key(|element| (id(element).starts_with('w'), id(element) == "reader", id(element)))
         }
         ("ListRoleBindings", _) => true,
         _ => elements.is_sorted_by_key(id),
