@@ -38,7 +38,7 @@ use wire::{call, get, set};
 use crate::support::TestServer;
 
 /// Fewer cases than this mean that the table has lost some.
-const FEWEST_CASES: usize = 2000;
+const FEWEST_CASES: usize = 15_000;
 /// Stands for the one answer that is the transport's: OUT_OF_RANGE for a message that is too large to be read.
 const WITHOUT_REASON: &str = "(none)";
 /// Stands for the transport's INTERNAL: the bytes are no message that it reads.
