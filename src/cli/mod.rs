@@ -76,7 +76,7 @@ pub enum Invocation {
     /// Run the server.
     Serve(ServeSettings),
     /// Run a command that asks a server, or needs none.
-    Client(ClientCommand),
+    Client(Box<ClientCommand>),
     /// Show a text (help, or what is wrong with the command line) and end.
     Show(Box<clap::Error>),
 }
@@ -156,7 +156,8 @@ where
     reader.finish()?;
     match (address, format, task) {
         (Some(address), Some(format), Some(task)) => {
-            Ok(Invocation::Client(ClientCommand { settings: ClientSettings { address, timeout, format }, task }))
+            let settings = ClientSettings { address, timeout, format };
+            Ok(Invocation::Client(Box::new(ClientCommand { settings, task })))
         }
         // Not reached: what is missing has been complained about.
         _ => Err(Failure::new(Exit::Usage, "the command line is not understood; see `rolecall --help`")),

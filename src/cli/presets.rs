@@ -139,7 +139,7 @@ fn show(format: Format, preset: &'static Preset, output: &mut Output) -> Result<
         ("Sections", preset.section_count.to_string()),
         ("Permissions", preset.permission_count.to_string()),
         ("API scopes", preset.api_scope_count.to_string()),
-        ("Custom roles", if preset.custom_roles { "of permissions" } else { "none" }.to_owned()),
+        ("Custom roles", if preset.custom_roles { "offered" } else { "none" }.to_owned()),
     ])?;
     let row = |role: &RoleSummary| {
         let mark = if role.internal { " (internal)" } else { "" };
@@ -170,7 +170,7 @@ impl Summary {
             section_count: catalog.sections.len(),
             permission_count: catalog.permissions.len(),
             api_scope_count: catalog.api_scopes.len(),
-            custom_roles: custom_roles.permissions,
+            custom_roles: custom_roles.any(),
             roles: roles.iter().map(role).collect(),
         })
     }

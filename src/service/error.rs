@@ -119,11 +119,14 @@ reasons! {
     InUse, "IN_USE", FailedPrecondition,
         "It is used: the message says by whom and how often. Set `force` to delete it with what uses it.";
     LastRole, "LAST_ROLE", FailedPrecondition,
-        "The catalog demands that everybody holds a role, and somebody would be left without one; the message says who. Give          another role first.";
+        "The catalog demands that everybody holds a role, and somebody would be left without one; the message says who. Give \
+         another role first.";
     AlwaysHeldRole, "ALWAYS_HELD_ROLE", FailedPrecondition,
-        "The catalog demands that somebody holds the role that the message names, and nobody would any more: an active user, on          the whole account, for good, and out of reach of every deny of another role. Give the role to somebody else first.";
+        "The catalog demands that somebody holds the role that the message names, and nobody would any more: an active user, on \
+         the whole account, for good, and out of reach of every deny of another role. Give the role to somebody else first.";
     MutuallyExclusiveRoles, "MUTUALLY_EXCLUSIVE_ROLES", FailedPrecondition,
-        "Somebody would have two roles that nobody may have together, directly, through a team or through a parent role; the          message names them.";
+        "Somebody would have two roles that nobody may have together, directly, through a team or through a parent role; the \
+         message names them.";
     TooManyHolders, "TOO_MANY_HOLDERS", FailedPrecondition,
         "More would hold the role than the catalog allows. Take it from somebody else first.";
     RoleCycle, "ROLE_CYCLE", FailedPrecondition,

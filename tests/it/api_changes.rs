@@ -64,7 +64,7 @@ async fn what_would_break_a_client_of_the_last_release_is_found() {
     let check = "authorization_service.proto";
     for (file, before, after, expected) in [
         (check, "  string api_scope = 5;\n", "", "Previously present field \"5\" with name \"api_scope\""),
-        (check, "string api_scope = 5;", "string api_scope = 6;", "Previously present field \"5\""),
+        (check, "string api_scope = 5;", "string api_scope = 60;", "Previously present field \"5\""),
         (check, "string api_scope = 5;", "string scope = 5;", "Field \"5\""),
         (check, "string api_scope = 5;", "bytes api_scope = 5;", "Field \"5\""),
         (check, "DECISION_ALLOW = 1;", "DECISION_ALLOW = 4;", "Previously present enum value \"1\""),
@@ -77,7 +77,7 @@ async fn what_would_break_a_client_of_the_last_release_is_found() {
     }
     // Adding is no change for a client: the comparison is not against everything.
     let ended =
-        compare_changed(check, "string api_scope = 5;", "string api_scope = 5;\n\n  // More.\n  string more = 6;");
+        compare_changed(check, "string api_scope = 5;", "string api_scope = 5;\n\n  // More.\n  string more = 60;");
     let ended = ended.await;
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
 }

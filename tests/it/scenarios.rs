@@ -16,10 +16,13 @@ mod case;
 mod clocked;
 mod engine_alone;
 mod facts;
+mod lists;
 mod matrix;
+mod read_steps;
 mod role_writes;
 mod rows;
 mod steps;
+mod words;
 mod writes;
 
 use std::{any::Any, collections::BTreeSet, fs, net::SocketAddr, panic::AssertUnwindSafe, path::PathBuf};

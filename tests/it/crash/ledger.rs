@@ -279,7 +279,7 @@ async fn make(clients: &mut Clients, id: &str, write: &Write) -> Result<String, 
             clients.users.update_user(request).await?.into_inner().consistency_token
         }
         Write::DeleteUser(id) => {
-            let request = DeleteUserRequest { name: name("users", id), ..Default::default() };
+            let request = DeleteUserRequest { name: name("users", id), force: true, ..Default::default() };
             clients.users.delete_user(request).await?.into_inner().consistency_token
         }
         Write::AddUserTeams(user, teams) => {
@@ -309,7 +309,7 @@ async fn make(clients: &mut Clients, id: &str, write: &Write) -> Result<String, 
             clients.teams.create_team(request).await?.into_inner().consistency_token
         }
         Write::DeleteTeam(id) => {
-            let request = DeleteTeamRequest { name: name("teams", id), ..Default::default() };
+            let request = DeleteTeamRequest { name: name("teams", id), force: true, ..Default::default() };
             clients.teams.delete_team(request).await?.into_inner().consistency_token
         }
         Write::CreateRole(role_id, permissions) => {
@@ -324,7 +324,7 @@ async fn make(clients: &mut Clients, id: &str, write: &Write) -> Result<String, 
             clients.roles.update_role(request).await?.into_inner().consistency_token
         }
         Write::DeleteRole(id) => {
-            let request = DeleteRoleRequest { name: name("roles", id), ..Default::default() };
+            let request = DeleteRoleRequest { name: name("roles", id), force: true, ..Default::default() };
             clients.roles.delete_role(request).await?.into_inner().consistency_token
         }
         Write::Bind(holder, role) => {

@@ -14,8 +14,9 @@ use tonic::Status;
 
 use super::{
     Callers, Placed,
-    case::{About, Asked, List, Listed, Moment, Question, Scenario},
+    case::{About, Asked, Moment, Question, Scenario},
     is_as_expected,
+    lists::{List, Listed},
 };
 
 /// A mistake in an answer is a panic; a refusal is for the caller to judge.

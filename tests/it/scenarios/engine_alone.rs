@@ -21,9 +21,10 @@ use rolecall::{
 use serde_json::{Map, Value};
 
 use super::{
-    case::{About, Asked, Case, List, Listed, Moment, Scenario},
+    case::{About, Asked, Case, Moment, Scenario},
     clocked::begin,
     facts::{CustomRole, Facts},
+    lists::{List, Listed},
     steps,
 };
 

@@ -16,8 +16,9 @@ use rolecall::{
 use serde_json::Value;
 
 use super::{
-    case::{Moment, Scenario, moment_if_any, text},
+    case::{Moment, Scenario},
     steps::{Access, Exception, GivenRole, Newcomer, Parts, Policy, Statement, Step},
+    words::{moment_if_any, text},
 };
 
 /// A role binding: its holder (`users/u`, `serviceAccounts/s`, `teams/t`), the role (`r`, `custom/r`), and the resource.

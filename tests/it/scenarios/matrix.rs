@@ -21,11 +21,12 @@ use serde_json::{Value, json};
 use super::{
     super::support::{Clients, TestServer},
     asks::attributes,
-    case::{About, Asked, only, text, text_if_any, texts, texts_if_any},
+    case::{About, Asked},
     clocked::begin,
     engine_alone::answer,
     facts::{self, Facts},
     folder,
+    words::{only, text, text_if_any, texts, texts_if_any},
 };
 
 struct Matrix {

@@ -8,7 +8,8 @@ use rolecall::proto::{
 use super::{
     Callers, Placed,
     asks::{Asking, id},
-    case::{HeldRole, Holder, List, Row, Scenario},
+    case::{HeldRole, Scenario},
+    lists::{Holder, List, Row},
 };
 
 fn kind(name: &str) -> proto::role::Kind {
