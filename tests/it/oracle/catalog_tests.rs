@@ -141,12 +141,12 @@ fn a_load_says_what_it_drops_of_policies_types_roles_features_and_permissions() 
     oracle.create_exception("acme", "ana", "account.read", Exception::default(), 0);
     let expected = [
         ("features/chat", (1, 1)),
-        ("features/voice", (1, 2)),
+        ("features/voice", (1, 1)),
         ("permissions/account.read", (1, 1)),
         ("policies/p", (1, 1)),
         ("resource_types/channel", (1, 2)),
         ("resource_types/conversation", (1, 1)),
-        ("resource_types/line", (1, 4)),
+        ("resource_types/line", (1, 2)),
         ("resource_types/message", (1, 1)),
         ("resource_types/workspace", (1, 2)),
         ("roles/reader", (1, 2)),
