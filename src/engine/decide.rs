@@ -215,7 +215,10 @@ pub fn decide<'a>(subject: &Subject, question: impl Into<Question<'a>>) -> Reaso
     let question = question.into();
     let outcome = match question.asked {
         Asked::Permission(permission) if set.settled().contains(permission) => Outcome::Passes,
-        Asked::ApiScope(scope) if set.settled_api_scopes().contains(scope) => Outcome::Passes,
+        // A path can be of another line of types than the permission that settles it.
+        Asked::ApiScope(scope) if question.place.path.is_empty() && set.settled_api_scopes().contains(scope) => {
+            Outcome::Passes
+        }
         Asked::Permission(permission) => Asking { set, question: &question, permission, scope: None }.outcome(),
         Asked::ApiScope(scope) => set
             .catalog()
@@ -275,6 +278,10 @@ struct Asking<'a> {
 impl Asking<'_> {
     fn outcome(&self) -> Outcome {
         let (set, permission) = (self.set, self.permission);
+        // Of another line of types: nothing of it is asked about.
+        let Some(fit) = set.catalog().fit(&self.question.place, permission) else {
+            return Outcome::Fails(Reason::NoRoleGrants);
+        };
         if !set.granted().contains(permission) {
             let expired = set.expired().contains(permission);
             return Outcome::Fails(if expired { Reason::GrantExpired } else { Reason::NoRoleGrants });
@@ -282,10 +289,6 @@ impl Asking<'_> {
         if !set.entitled().contains(permission) {
             return Outcome::Fails(Reason::FeatureNotEntitled);
         }
-        // Of another line of types: nothing of it is asked about.
-        let Some(fit) = set.catalog().fit(&self.question.place, permission) else {
-            return Outcome::Fails(Reason::NoRoleGrants);
-        };
         let is_about = |chain: &&Chain| chain.permissions().contains(permission);
         let mut furthest = Outcome::Fails(Reason::NoRoleGrants);
         for chain in set.grants.iter().filter(is_about) {

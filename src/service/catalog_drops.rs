@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{catalogs::place, error::ServiceError, exceptions, facts, plan::Plan, policies::roles_with};
+use super::{catalogs::place, error::ServiceError, facts, plan::Plan, policies::roles_with};
 use crate::{
     model::{AccountId, Catalog, CatalogDefinition, Key, KeyRange, Number, Record},
     store::View as _,
@@ -97,9 +97,10 @@ pub(super) fn drops_in_use(
         }
         for (number, role) in &mut roles {
             let counts = facts::get_role_holders(plan, &Key::RoleHolders { account, role: *number })?;
-            if let Some(counts) = counts.map(|counts| counts.value) {
-                let count = counts.users + counts.service_accounts + counts.teams;
-                role.note(&Uses { count, by: vec![name.clone()] });
+            let held = counts.map_or(0, |counts| counts.value.users + counts.value.service_accounts + counts.value.teams);
+            let children = facts::scan_all(plan, KeyRange::RoleChildren { account, parent: *number })?.len() as u64;
+            if held + children > 0 {
+                role.note(&Uses { count: held + children, by: vec![name.clone()] });
             }
         }
         for (number, policy) in &mut policies {
@@ -163,11 +164,8 @@ fn note_permissions(
     for permission in permissions.keys().copied() {
         for (key, _) in facts::scan_all(plan, KeyRange::PermissionExceptions { account, permission })? {
             let Key::PermissionException { user, .. } = key else { continue };
-            let Some(record) = facts::get_exception(plan, &Key::Exception { account, user, permission })? else {
-                continue;
-            };
-            let user = facts::get_user(plan, &Key::User { account, user })?;
-            if let Some(user) = user.filter(|_| exceptions::is_live(&record.value, plan.time)) {
+            // One that has expired counts like others, as long as it is there.
+            if let Some(user) = facts::get_user(plan, &Key::User { account, user })? {
                 used.entry(permission).or_default().add(|| format!("accounts/{account_id}/users/{}", user.value.id));
             }
         }

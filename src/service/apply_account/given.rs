@@ -18,7 +18,8 @@ use crate::{
     engine::{CompiledCatalog, RoleOrigin},
     files::{AccessDefinition, ExceptionDefinition, RoleGrant, RoleName, write_time},
     model::{
-        AccessRecord, ExceptionRecord, Facet, HeldRecord, Holder, Key, Number, Record, ResourcePath, Timestamp,
+        AccessRecord, ExceptionRecord, Facet, HeldRecord, Holder, Key, KeyRange, Number, Record, ResourcePath,
+        Timestamp,
         difference,
     },
     store::View,
@@ -200,7 +201,27 @@ impl Application<'_, '_> {
         for permission in held.into_keys().filter_map(|id| permission_number(catalog, &id)) {
             remove_exception(self.plan, account, user, permission)?;
         }
-        Ok(difference("exceptions", &before, &after))
+        let hidden = if is_new { 0 } else { self.remove_hidden_exceptions(user)? };
+        let hidden = (hidden > 0).then(|| format!("exceptions -{hidden} internal"));
+        let details = [difference("exceptions", &before, &after), hidden];
+        let details: Vec<String> = details.into_iter().flatten().collect();
+        Ok((!details.is_empty()).then(|| details.join(", ")))
+    }
+
+    /// Takes away the exceptions of a user for what has become internal, which no file shows: should that cease to be so,
+    /// the user is to have what the file says, and no more. Gives how many there were.
+    fn remove_hidden_exceptions(&mut self, user: Number) -> Result<usize, Refused> {
+        let mut hidden = 0;
+        for (key, _) in facts::scan_all(self.plan, KeyRange::Exceptions { account: self.account, user })? {
+            let Key::Exception { permission, .. } = key else { continue };
+            let definition = self.catalog.permission_of_number(permission);
+            let definition = definition.and_then(|permission| self.catalog.definition(permission));
+            if definition.is_some_and(|definition| definition.internal) {
+                remove_exception(self.plan, self.account, user, permission)?;
+                hidden += 1;
+            }
+        }
+        Ok(hidden)
     }
 }
 

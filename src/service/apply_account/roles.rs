@@ -124,6 +124,13 @@ impl Application<'_, '_> {
         }
         details.extend(difference("policies", &held.policies, &wanted.policies));
         details.extend(difference("parents", &held.parents, &wanted.parents));
+        let is_internal = |number: &&Number| {
+            catalog.role_of_number(**number).is_some_and(|parent| facts::is_internal(catalog, parent))
+        };
+        let hidden = before.parents.iter().filter(is_internal).count();
+        if hidden > 0 {
+            details.push(format!("parents -{hidden} internal"));
+        }
         details.extend(difference("covers", &held.covers, &wanted.covers));
         details.extend(difference("left_out_api_scopes", &held.left_out, &wanted.left_out));
         if !details.is_empty() {

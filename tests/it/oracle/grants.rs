@@ -116,7 +116,7 @@ impl Account {
 
     /// What a role itself lists, its parents left aside, that allows or denies a permission. One that is internal now is
     /// matched by what internal roles list alone.
-    fn entries(&self, catalog: &Catalog, role: &RoleName, permission: &str, effect: Effect) -> Vec<By> {
+    pub(super) fn entries(&self, catalog: &Catalog, role: &RoleName, permission: &str, effect: Effect) -> Vec<By> {
         let mut entries = Vec::new();
         if effect == Effect::Allow && self.contains(catalog, role, permission) {
             entries.push(By::Permission);

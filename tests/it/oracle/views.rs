@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Catalog, Holder, Oracle, PolicyName, RoleName, Set, Subject};
+use super::{Account, Catalog, Effect, Holder, Oracle, PolicyName, RoleName, Set, Subject};
 
 /// Who holds a role, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,9 +128,9 @@ impl Oracle {
     }
 
     /// What a new version of a catalog drops although accounts use it, with how many accounts do and how many uses there
-    /// are. Of a permission: custom roles that list it, and exceptions. Of a feature: accounts and access lists with it. Of
-    /// a role: its bindings, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its
-    /// resources, its access lists, and custom roles that cover it. A custom role that lists a permission which is internal
+    /// are. Of a permission: custom roles that list it, and exceptions. Of a feature: accounts with it. Of a role: those who
+    /// hold it, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its resources.
+    /// A custom role that lists a permission which is internal
     /// by now loses it too, and would have it again were it internal no more.
     pub fn drops(&self, id: &str, new: &Catalog) -> BTreeMap<String, (usize, usize)> {
         let mut drops = BTreeMap::new();
@@ -150,15 +150,14 @@ impl Oracle {
         }
         for feature in old.features.difference(&new.features) {
             count(format!("features/{feature}"), &|account| {
-                let lists = account.access.iter().filter(|((_, facet), _)| facet == "feature");
                 usize::from(account.features.contains(feature))
-                    + lists.filter(|(_, access)| access.values.contains(feature)).count()
             });
         }
         for role in old.roles.keys().filter(|id| !new.roles.contains_key(*id)) {
             let role_name = RoleName::Managed(role.clone());
             count(format!("roles/{role}"), &|account| {
-                account.bindings.keys().filter(|(_, held, _)| *held == role_name).count()
+                let bindings = account.bindings.keys().filter(|(_, held, _)| *held == role_name);
+                bindings.map(|(holder, _, _)| holder).collect::<BTreeSet<_>>().len()
                     + account.roles.values().filter(|role| role.parents.contains(&role_name)).count()
             });
         }
@@ -172,8 +171,6 @@ impl Oracle {
             count(format!("resource_types/{resource_type}"), &|account| {
                 let paths = account.resources.keys();
                 paths.filter(|path| old.type_of(path).as_ref() == Some(&resource_type)).count()
-                    + account.access.keys().filter(|(_, facet)| *facet == resource_type).count()
-                    + account.roles.values().filter(|role| role.covers.contains(&resource_type)).count()
             });
         }
         drops
@@ -227,10 +224,13 @@ impl Catalog {
         differences
     }
 
-    /// What a managed role gives, if it is not internal.
+    /// What a managed role gives, itself and by its parents, if it is not internal; wherever and on whatever condition.
     fn shown(&self, role: &str) -> Option<Set> {
-        let role = self.roles.get(role).filter(|role| !role.internal)?;
-        let gives = |id: &&String| self.permissions.get(*id).is_some_and(|definition| !definition.internal);
-        Some(role.permissions.iter().filter(gives).cloned().collect())
+        self.roles.get(role).filter(|role| !role.internal)?;
+        let nobody = Account::default();
+        let reached = nobody.reached(self, &RoleName::Managed(role.to_owned()));
+        let gives = |id: &&String| reached.iter().any(|role| !nobody.entries(self, role, id, Effect::Allow).is_empty());
+        let open = self.permissions.iter().filter(|(_, definition)| !definition.internal).map(|(id, _)| id);
+        Some(open.filter(gives).cloned().collect())
     }
 }

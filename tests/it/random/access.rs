@@ -77,8 +77,8 @@ impl Worker {
         let (holder, parent) = self.access_holder(place, &mut wrong);
         let facet = self.facet(place, &mut wrong);
         let all = self.random.chance(15);
-        let values = self.values(place, &facet, &mut wrong);
-        let values = if all && self.random.chance(90) { Set::new() } else { values };
+        let none = all && self.random.chance(90);
+        let values = if none { Set::new() } else { self.values(place, &facet, &mut wrong) };
         if all && !values.is_empty() {
             wrong.push(ErrorReason::FieldInvalid);
         }
@@ -86,8 +86,8 @@ impl Worker {
         let after = self.after(&place.id, &mut wrong, |oracle| {
             oracle.set_access(&place.id, holder, &facet, access.clone());
         });
-        let access_list = Some(access_sent(&facet, &access));
-        let request = proto::SetAccessListRequest { parent, access_list, ..Default::default() };
+        let sent = proto::AccessList { facet: facet.clone(), all, values: access.values.iter().cloned().collect() };
+        let request = proto::SetAccessListRequest { parent, access_list: Some(sent), ..Default::default() };
         if let Some(answer) = send!(self, access.set_access_list, request, wrong).await? {
             self.oracle = after;
             same("the access list", &answer.access_list.unwrap_or_default(), &access_sent(&facet, &access))?;

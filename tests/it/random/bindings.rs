@@ -62,17 +62,11 @@ impl Worker {
     }
 
     /// What a role is held on, and until when: nearly always something that is there, and a time ahead.
-    fn random_terms(&mut self, place: &Place, wrong: &mut Wrong) -> (Option<String>, Option<u64>) {
-        let mut resource = if self.random.chance(45) { self.random.pick(place.paths()) } else { None };
-        if self.random.chance(2) {
-            resource = Some("sites/x9".into());
-            wrong.push(ErrorReason::ResourceNotFound);
-        }
-        let mut expires = self.random_expiry(35);
-        if self.random.chance(2) {
-            expires = Some(self.now - self.random.below(2) as u64);
-            wrong.push(ErrorReason::FieldInvalid);
-        }
+    fn random_terms(&mut self, place: &Place) -> (Option<String>, Option<u64>) {
+        let known = if self.random.chance(45) { self.random.pick(place.paths()) } else { None };
+        let resource = if self.random.chance(2) { Some("sites/x9".into()) } else { known };
+        let past = Some(self.now - self.random.below(2) as u64);
+        let expires = if self.random.chance(2) { past } else { self.random_expiry(35) };
         (resource, expires)
     }
 
@@ -81,9 +75,9 @@ impl Worker {
         let holder = self.random_holder(place);
         let allow_internal_role = self.random.chance(50);
         let mut wrong = place.missing();
-        let (resource, expires) = self.random_terms(place, &mut wrong);
+        let (resource, expires) = self.random_terms(place);
         let key = (holder, role, resource);
-        self.check_new_binding(place, &key, allow_internal_role, &mut wrong);
+        self.check_new_binding(place, &key, expires, allow_internal_role, &mut wrong);
         if self.held(place, &key).is_some() {
             wrong.push(ErrorReason::AlreadyExists);
         }
@@ -102,8 +96,21 @@ impl Worker {
         Ok(())
     }
 
-    fn check_new_binding(&self, place: &Place, key: &BindingKey, allow_internal: bool, wrong: &mut Wrong) {
-        let (holder, role, _) = key;
+    fn check_new_binding(
+        &self,
+        place: &Place,
+        key: &BindingKey,
+        expires: Option<u64>,
+        allow_internal: bool,
+        wrong: &mut Wrong,
+    ) {
+        let (holder, role, resource) = key;
+        if resource.as_ref().is_some_and(|path| !place.has_path(path)) {
+            wrong.push(ErrorReason::ResourceNotFound);
+        }
+        if expires.is_some_and(|expires| expires <= self.now) {
+            wrong.push(ErrorReason::FieldInvalid);
+        }
         if !(if allow_internal { place.has_role(role) } else { place.shows_role(role) }) {
             wrong.push(ErrorReason::RoleNotFound);
         }
@@ -202,7 +209,7 @@ impl Worker {
                 continue;
             }
             for role in self.some_roles(place, 2, allow_internal_role, &mut wrong) {
-                let (resource, expires) = self.random_terms(place, &mut wrong);
+                let (resource, expires) = self.random_terms(place);
                 wanted.insert((holder.clone(), role, resource), expires);
             }
         }
@@ -210,12 +217,12 @@ impl Worker {
             wrong.push(ErrorReason::FieldInvalid);
         }
         for (key, expires) in &mut wanted {
-            self.check_new_binding(place, key, allow_internal_role, &mut wrong);
-            let Some(held) = self.held(place, key) else { continue };
-            if skip_held && self.random.chance(80) {
+            let held = self.held(place, key);
+            if let Some(held) = held.filter(|_| skip_held && self.random.chance(80)) {
                 *expires = held.expires;
             }
-            if !skip_held || *expires != held.expires {
+            self.check_new_binding(place, key, *expires, allow_internal_role, &mut wrong);
+            if held.is_some_and(|held| !skip_held || *expires != held.expires) {
                 wrong.push(ErrorReason::AlreadyExists);
             }
         }

@@ -9,8 +9,8 @@ use rolecall::proto::{
 use tonic::{Code, Status};
 
 use super::{
-    super::oracle::Account,
-    Difference, Place, Wire, Worker,
+    super::oracle::{Account, RoleName},
+    Difference, Place, Set, Wire, Worker,
     account_files::account_file,
     expected::{Wrong, reason_of},
     manners::patiently,
@@ -179,8 +179,8 @@ impl Worker {
         Ok(())
     }
 
-    /// What is exported is in force already, but for permissions that are internal by now: they are in no file, and a role
-    /// that lists one loses it for good.
+    /// What is exported is in force already, but for what is internal by now: it is in no file, and a role that has it as
+    /// a permission or a parent loses it for good, and so does a user who has it by an exception.
     pub(super) async fn export_account(&mut self, place: &Place) -> Result<(), Difference> {
         let request = proto::ExportAccountRequest { name: place.name.clone(), consistency: None };
         let failed = |status: Status| format!("ExportAccount: {status}");
@@ -196,13 +196,21 @@ impl Worker {
         }
         let applied = Upload::default().account(self.wire.clone(), &file).await;
         let applied = applied.map_err(|(applied, status)| format!("what was exported: {status} {applied:?}"))?;
-        let mut roles = place.found.as_ref().map(|found| found.roles.clone()).unwrap_or_default();
+        let mut found = place.found.clone().unwrap_or_default();
         let open = place.open_permissions();
-        roles.retain(|_, role| !role.permissions.is_subset(&open));
-        same("what the exported account changes", &applied.changes, &roles.len())?;
+        let is_hidden = |parent: &RoleName| place.is_internal(parent);
+        found.roles.retain(|_, role| !role.permissions.is_subset(&open) || role.parents.iter().any(is_hidden));
+        found.exceptions.retain(|(_, permission), _| !open.contains(permission));
+        let users: Set = found.exceptions.keys().map(|(user, _)| user.clone()).collect();
+        same("what the exported account changes", &applied.changes, &(found.roles.len() + users.len()))?;
         self.token = applied.token;
-        for (id, role) in roles {
+        for (id, role) in found.roles {
             self.oracle.update_role(&place.id, &id, &role.permissions & &open);
+            let parents = role.parents.into_iter().filter(|parent| !is_hidden(parent));
+            self.oracle.set_role_parents(&place.id, &id, parents.collect());
+        }
+        for (user, permission) in found.exceptions.keys() {
+            self.oracle.delete_exception(&place.id, user, permission);
         }
         self.compared("an export that changes nothing");
         Ok(())

@@ -51,7 +51,7 @@ use self::{
     place::{Place, holder_text, subject_text},
     questions::Past,
 };
-use super::oracle::{Catalog, Oracle, RoleName};
+use super::oracle::{Catalog, Oracle};
 
 type Set = BTreeSet<String>;
 

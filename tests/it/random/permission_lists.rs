@@ -254,8 +254,9 @@ fn millis(time: prost_types::Timestamp) -> u64 {
     time.seconds as u64 * 1_000 + time.nanos as u64 / 1_000_000
 }
 
+/// Of what has all, no values are shown.
 fn sent(access: Access) -> (bool, Vec<String>) {
-    (access.all, access.values.into_iter().collect())
+    (access.all, access.values.into_iter().filter(|_| !access.all).collect())
 }
 
 fn sorted(mut texts: Vec<String>) -> Vec<String> {

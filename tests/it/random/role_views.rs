@@ -23,13 +23,19 @@ pub(super) fn shown_terms(bindings: Vec<proto::RoleBinding>) -> Vec<String> {
 }
 
 impl Worker {
-    /// What the bindings say by which a subject holds a role, its own and its teams', ordered.
-    pub(super) fn bindings_of(&self, account: &str, subject: &Subject, role: &RoleName) -> Vec<String> {
+    /// What the bindings say by which a subject holds a role itself, and, if asked for, by its teams; ordered.
+    pub(super) fn bindings_of(
+        &self,
+        account: &str,
+        subject: &Subject,
+        role: &RoleName,
+        of_teams: bool,
+    ) -> Vec<String> {
         let teams = &self.oracle.accounts[account].teams;
         let is_of = |holder: &Holder| match (holder, subject) {
             (Holder::User(id), Subject::User(user)) => id == user,
             (Holder::ServiceAccount(id), Subject::ServiceAccount(account)) => id == account,
-            (Holder::Team(team), Subject::User(user)) => teams[team].contains(user),
+            (Holder::Team(team), Subject::User(user)) => of_teams && teams[team].contains(user),
             _ => false,
         };
         let all = self.bindings_shown(account).into_iter();
@@ -68,10 +74,7 @@ impl Worker {
         let parents = shown.parents.into_iter().filter(|parent| is_internal || !self.is_internal(account, parent));
         let policies = self.policy_texts(account, &shown.policies);
         let covers: Vec<String> = shown.covers.into_iter().collect();
-        let expected = match whole {
-            true => (policies, self.role_texts(account, parents), covers),
-            false => Default::default(),
-        };
+        let expected = (policies, self.role_texts(account, parents), covers);
         same(&format!("the parts of {name}"), &parts, &expected)?;
         let lists = (given.permissions, given.api_scopes);
         if !whole {
@@ -211,7 +214,7 @@ impl Worker {
             let texts = [user.texts.display_name, user.texts.username, user.texts.email];
             let teams = held.teams.iter().map(|team| format!("accounts/{account}/teams/{team}")).collect();
             let name = format!("accounts/{account}/{}", subject_text(&subject));
-            let bindings = self.bindings_of(account, &subject, &role);
+            let bindings = self.bindings_of(account, &subject, &role, false);
             expected.push((name, held.direct, teams, texts, user.last_sign_in, bindings));
         }
         same(&format!("{request:?}"), &given, &expected)?;

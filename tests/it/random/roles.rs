@@ -6,7 +6,7 @@ use rolecall::{proto, service::ErrorReason};
 use tonic::Code;
 
 use super::{
-    super::oracle::{Catalog, CustomRole, Holder, Oracle, RoleName, Use},
+    super::oracle::{Catalog, CustomRole, Oracle, RoleName, Use},
     Difference, Place, Set, Worker, api_scopes,
     expected::{Wrong, counted, removed},
     holder_text, managed_roles,

@@ -96,7 +96,7 @@ impl Worker {
         let mut expected = Vec::new();
         for (role, held) in self.oracle.user_roles(account, &user, show_internal) {
             let teams = held.teams.iter().map(|team| format!("accounts/{account}/teams/{team}")).collect();
-            let bindings = self.bindings_of(account, &Subject::User(user.clone()), &role);
+            let bindings = self.bindings_of(account, &Subject::User(user.clone()), &role, true);
             expected.push((self.role_text(account, &role), held.direct, teams, bindings));
         }
         same(&format!("the roles of {name}"), &given, &expected)?;
