@@ -16,7 +16,7 @@ impl Worker {
         self.now = clock.millis();
         let expiry = if self.random.chance(60) { self.next_expiry() } else { None };
         let Some((account, expires)) = expiry else {
-            clock.go_to(self.now + 1 + self.random.below(400) as u64);
+            clock.go_to(self.now + 1 + self.random.below(200) as u64);
             self.now = clock.millis();
             return Ok(());
         };

@@ -244,7 +244,7 @@ impl Worker {
                 self.now = clock.millis();
                 Box::pin(self.step(plan)).await?;
             }
-            if clock.moves() && self.random.chance(25) {
+            if clock.moves() && self.random.chance(35) {
                 let moved = Box::pin(self.move_clock()).await;
                 moved
                     .map_err(|difference| format!("at {} after write {}: {difference}", self.now, self.done.writes))?;

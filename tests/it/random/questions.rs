@@ -71,7 +71,7 @@ impl Worker {
     fn random_subject(&mut self, place: &Place) -> Subject {
         match self.random.below(100) {
             0..3 => Subject::User("nobody".into()),
-            3..18 => Subject::ServiceAccount(self.random.pick(service_accounts()).unwrap()),
+            3..18 => Subject::ServiceAccount(self.one_of(place.service_account_ids(), service_accounts())),
             _ => Subject::User(self.one_of(place.user_ids(), users())),
         }
     }

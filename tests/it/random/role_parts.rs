@@ -8,7 +8,7 @@ use super::{
     super::oracle::{CustomRole, Hierarchy, PolicyName, RoleName},
     Place, Set, Worker,
     expected::Wrong,
-    managed_roles, policies, roles,
+    policies,
 };
 
 impl Worker {
@@ -41,14 +41,18 @@ impl Worker {
         chosen
     }
 
-    /// Parents to have: often the next custom role or the last managed one, so that they come to stand in a line.
+    /// Parents to have: often the role that has the most above it, so that they come to stand high.
     pub(super) fn some_parents(&mut self, place: &Place, id: &str, wrong: &mut Wrong) -> BTreeSet<RoleName> {
         let mut chosen = BTreeSet::new();
         if place.catalog.custom_roles.parents || self.random.chance(5) {
             if self.random.chance(45) {
-                let next = roles().skip_while(|other| other != id).nth(1).map(RoleName::Custom);
-                let last = managed_roles().take(4).last().map(RoleName::Managed);
-                chosen.extend(next.filter(|next| place.has_role(next)).or(last));
+                let reached = |role: &RoleName| {
+                    place.found.as_ref().map(|found| found.reached(&place.catalog, role)).unwrap_or_default()
+                };
+                let name = RoleName::Custom(id.to_owned());
+                let there = self.oracle.roles(&place.id, false).into_iter();
+                let others = there.filter(|role| !reached(role).contains(&name));
+                chosen.extend(others.max_by_key(|role| reached(role).len()));
             }
             for _ in 0..self.random.below(3) {
                 let there = self.oracle.roles(&place.id, self.random.clone().chance(3));
