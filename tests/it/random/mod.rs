@@ -192,11 +192,11 @@ fn teams() -> impl Iterator<Item = String> {
 }
 
 fn roles() -> impl Iterator<Item = String> {
-    ids('r', 6)
+    ids('r', 7)
 }
 
 fn managed_roles() -> impl Iterator<Item = String> {
-    ids('m', 5)
+    ids('m', 6)
 }
 
 /// Of custom policies.

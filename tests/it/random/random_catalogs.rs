@@ -152,9 +152,9 @@ fn random_policies(random: &mut Random, old: &Catalog, new: &Catalog) -> BTreeMa
 /// The last role is internal, and each has only earlier ones as parents. Often they stand above each other in a line.
 fn random_roles(random: &mut Random, old: &Catalog, new: &Catalog) -> BTreeMap<String, Role> {
     let mut roles: BTreeMap<String, Role> = BTreeMap::new();
-    let in_line = random.chance(30);
+    let in_line = random.chance(50);
     for (number, id) in managed_roles().enumerate() {
-        let internal = number == 4 || random.chance(2);
+        let internal = number == 5 || random.chance(2);
         let same = old.roles.get(&id).filter(|_| random.chance(90)).cloned();
         let mut role = match same {
             Some(same) => same,

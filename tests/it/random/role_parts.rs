@@ -54,7 +54,11 @@ impl Worker {
                 let others = there.filter(|role| !reached(role).contains(&name));
                 chosen.extend(others.max_by_key(|role| reached(role).len()));
             }
-            for _ in 0..self.random.below(3) {
+            let old = place.found.as_ref().and_then(|found| found.roles.get(id));
+            if self.random.chance(50) {
+                chosen.extend(old.iter().flat_map(|old| &old.parents).filter(|role| place.shows_role(role)).cloned());
+            }
+            for _ in 0..self.random.below(2) {
                 let there = self.oracle.roles(&place.id, self.random.clone().chance(3));
                 chosen.extend(self.random.pick(there));
             }
