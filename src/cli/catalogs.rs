@@ -252,7 +252,10 @@ mod tests {
     fn a_catalog_has_the_columns_that_it_needs() {
         let plain = PermissionDefinition { id: "a.b".to_owned(), ..PermissionDefinition::default() };
         let bounded = PermissionDefinition { facets: vec!["line".to_owned()], ..plain.clone() };
-        assert_eq!(Columns::of(&[plain.clone()]).header(), ["SECTION", "PERMISSION", "FEATURE", "API SCOPES"]);
+        assert_eq!(
+            Columns::of(std::slice::from_ref(&plain)).header(),
+            ["SECTION", "PERMISSION", "FEATURE", "API SCOPES"]
+        );
         let columns = Columns::of(&[plain, bounded.clone()]);
         assert_eq!(columns.header(), ["SECTION", "PERMISSION", "FEATURE", "FACETS", "API SCOPES"]);
         assert_eq!(columns.row("s", &bounded).concat(), ["s", "a.b", "", "line"]);

@@ -364,7 +364,7 @@ mod tests {
     #[track_caller]
     fn client(line: &str) -> ClientCommand {
         match parsed(line) {
-            Ok(Invocation::Client(command)) => command,
+            Ok(Invocation::Client(command)) => *command,
             other => panic!("{line}: {other:?}"),
         }
     }

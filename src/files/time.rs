@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     Some(Timestamp(seconds * 1000 + nanos / 1_000_000))
 }
 
-/// The instant as [`parse`] reads it, in UTC.
+/// The instant as a file has it, in UTC.
 #[must_use]
 pub fn write(time: Timestamp) -> String {
     let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);

@@ -97,7 +97,8 @@ pub(super) fn drops_in_use(
         }
         for (number, role) in &mut roles {
             let counts = facts::get_role_holders(plan, &Key::RoleHolders { account, role: *number })?;
-            let held = counts.map_or(0, |counts| counts.value.users + counts.value.service_accounts + counts.value.teams);
+            let held =
+                counts.map_or(0, |counts| counts.value.users + counts.value.service_accounts + counts.value.teams);
             let children = facts::scan_all(plan, KeyRange::RoleChildren { account, parent: *number })?.len() as u64;
             if held + children > 0 {
                 role.note(&Uses { count: held + children, by: vec![name.clone()] });

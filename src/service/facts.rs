@@ -9,10 +9,10 @@ use super::{
 use crate::{
     engine::{CompiledCatalog, HeldRole, RoleFacts},
     model::{
-        AccessRecord, AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, ExceptionRecord,
-        HeldRecord, Holder, Key, KeyRange, Number, PolicyId, PolicyRecord, ProfileRecord, Record, ResourcePath,
-        ResourceRecord, Revision, RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord,
-        Stamped, TeamId, TeamRecord, Timestamp, UserId, UserRecord,
+        AccessRecord, AccountId, AccountRecord, BindingRecord, Catalog, CatalogId, Dependency, HeldRecord, Holder, Key,
+        KeyRange, Number, PolicyId, PolicyRecord, ProfileRecord, Record, ResourcePath, ResourceRecord, Revision,
+        RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, Stamped, TeamId, TeamRecord,
+        Timestamp, UserId, UserRecord,
     },
     store::{StoreError, View},
 };
@@ -67,7 +67,6 @@ typed!(get_name, Name, Number);
 typed!(get_resource, Resource, ResourceRecord);
 typed!(get_policy, Policy, PolicyRecord);
 typed!(get_access, Access, AccessRecord);
-typed!(get_exception, Exception, ExceptionRecord);
 
 /// An access policy as a caller names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

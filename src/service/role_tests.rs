@@ -420,7 +420,7 @@ async fn custom_roles_have_the_parts_that_the_catalog_offers_and_copies_leave_th
     let copy =
         |source: RoleName| RoleCopy { source, id: id(RoleId::new, "copy"), display_name: None, description: None };
     let copied = service.write(duplicate_role(account(), copy(managed("lead")))).await.unwrap().value;
-    assert_eq!(copied.role.policies, [policy.clone()]);
+    assert_eq!(copied.role.policies, std::slice::from_ref(&policy));
     assert_eq!(copied.role.parents, [managed("viewer")]);
     assert_eq!((copied.role.covered_facets, copied.omitted_parts), (vec!["feature".to_owned()], Vec::new()));
     assert_eq!(left(&service, KeyRange::AccountPolicyRoles).await, 1);

@@ -1,7 +1,8 @@
 //! The server against the oracle, through gRPC, with the cache on: a million answers and not one difference.
 //!
 //! The server runs in this process on a durable store, with a clock that the run moves forward. A failure prints the seed.
-//! `ROLECALL_SEED=... cargo test --test it oracle_runs` repeats it, and `ROLECALL_WRITES=...` makes it longer.
+//! `ROLECALL_SEED=... cargo test --test it oracle_runs` repeats it, `ROLECALL_SEED=new` looks elsewhere, and
+//! `ROLECALL_WRITES=...` makes it longer.
 
 use std::{env, sync::Arc, time::Instant};
 
@@ -27,12 +28,17 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// The seed of a run, which is printed.
+/// The seed of a run, which is printed. Left alone it is always the same, so that what stops a change is the change; the
+/// workers share one clock, so no two runs are the same all the same.
 fn seed() -> u64 {
-    let seed = number("ROLECALL_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        now.as_nanos() as u64
-    });
+    let seed = match env::var("ROLECALL_SEED").as_deref() {
+        Err(_) => 20_261_122,
+        Ok("new") => {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            now.as_nanos() as u64
+        }
+        Ok(given) => given.parse().expect("a number, or new"),
+    };
     println!("ROLECALL_SEED={seed}");
     seed
 }

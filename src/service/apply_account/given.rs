@@ -19,8 +19,7 @@ use crate::{
     files::{AccessDefinition, ExceptionDefinition, RoleGrant, RoleName, write_time},
     model::{
         AccessRecord, ExceptionRecord, Facet, HeldRecord, Holder, Key, KeyRange, Number, Record, ResourcePath,
-        Timestamp,
-        difference,
+        Timestamp, difference,
     },
     store::View,
 };

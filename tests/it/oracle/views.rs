@@ -149,9 +149,7 @@ impl Oracle {
             });
         }
         for feature in old.features.difference(&new.features) {
-            count(format!("features/{feature}"), &|account| {
-                usize::from(account.features.contains(feature))
-            });
+            count(format!("features/{feature}"), &|account| usize::from(account.features.contains(feature)));
         }
         for role in old.roles.keys().filter(|id| !new.roles.contains_key(*id)) {
             let role_name = RoleName::Managed(role.clone());

@@ -53,11 +53,6 @@ impl Wrong {
         };
         self.0.iter().any(is_so)
     }
-
-    /// Whether this is one of the reasons.
-    pub(super) fn has(&self, reason: ErrorReason) -> bool {
-        self.0.contains(&reason.into())
-    }
 }
 
 impl<R: Into<Refusal>> From<R> for Wrong {

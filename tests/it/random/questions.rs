@@ -120,7 +120,7 @@ impl Worker {
     }
 
     /// A value of a facet: mostly one that agrees with the path.
-    fn facet_value(&mut self, place: &Place, question: &Question, facet: &String) -> String {
+    fn facet_value(&mut self, place: &Place, question: &Question, facet: &str) -> String {
         let path = question.resource.clone().unwrap_or_default();
         let mut value = self.path_of(place, facet);
         for _ in 0..4 {

@@ -10,6 +10,7 @@ use super::{
     Random, Set, Worker, managed_roles, policies, roles, service_accounts,
     statements::{fits, random_statements},
     teams, users,
+    users::{random_state, random_texts},
 };
 
 impl Worker {
@@ -36,9 +37,9 @@ impl Worker {
         let random = &mut self.random;
         whole.teams = random.subset(70, teams()).into_iter().map(|team| (team, Set::new())).collect();
         for id in random.subset(80, users()) {
-            let (state, _) = super::users::random_state(random);
+            let (state, _) = random_state(random);
             let old = found.users.get(&id).filter(|_| random.chance(50)).map(|user| user.texts.clone());
-            let texts = old.unwrap_or_else(|| super::users::random_texts(random));
+            let texts = old.unwrap_or_else(|| random_texts(random));
             for members in whole.teams.values_mut() {
                 if random.chance(35) {
                     members.insert(id.clone());

@@ -24,13 +24,7 @@ pub(super) fn shown_terms(bindings: Vec<proto::RoleBinding>) -> Vec<String> {
 
 impl Worker {
     /// What the bindings say by which a subject holds a role itself, and, if asked for, by its teams; ordered.
-    pub(super) fn bindings_of(
-        &self,
-        account: &str,
-        subject: &Subject,
-        role: &RoleName,
-        of_teams: bool,
-    ) -> Vec<String> {
+    pub(super) fn bindings_of(&self, account: &str, subject: &Subject, role: &RoleName, of_teams: bool) -> Vec<String> {
         let teams = &self.oracle.accounts[account].teams;
         let is_of = |holder: &Holder| match (holder, subject) {
             (Holder::User(id), Subject::User(user)) => id == user,

@@ -107,9 +107,8 @@ impl Worker {
         let policies = self.some_policies(place, &mut wrong);
         let parents = self.some_parents(place, &id, &mut wrong);
         let covers = self.some_covers(place, &mut wrong);
-        if !(sent.is_empty() && imports.is_empty() && sections.is_empty()) && !place.catalog.custom_roles.permissions
-            || !place.offers_roles()
-        {
+        let lists_some = !sent.is_empty() || !imports.is_empty() || !sections.is_empty();
+        if (lists_some && !place.catalog.custom_roles.permissions) || !place.offers_roles() {
             wrong.push(ErrorReason::CustomRolesNotOffered);
         }
         self.check_parents(place, &id, &parents, &mut wrong);
