@@ -25,7 +25,7 @@ impl RunClock {
     /// One that stands still, for a server that has a clock of its own: what expires has to do so far ahead.
     pub fn of_the_machine() -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        Self::at(now.as_millis() as u64 + 24 * 3_600_000, false)
+        Self::at(now.as_millis() as u64, false)
     }
 
     fn at(millis: u64, moves: bool) -> Self {
