@@ -45,7 +45,7 @@ impl Worker {
     pub(super) fn some_parents(&mut self, place: &Place, id: &str, wrong: &mut Wrong) -> BTreeSet<RoleName> {
         let mut chosen = BTreeSet::new();
         if place.catalog.custom_roles.parents || self.random.chance(5) {
-            if self.random.chance(45) {
+            if self.random.chance(65) {
                 let reached = |role: &RoleName| {
                     place.found.as_ref().map(|found| found.reached(&place.catalog, role)).unwrap_or_default()
                 };
@@ -55,7 +55,7 @@ impl Worker {
                 chosen.extend(others.max_by_key(|role| reached(role).len()));
             }
             let old = place.found.as_ref().and_then(|found| found.roles.get(id));
-            if self.random.chance(50) {
+            if self.random.chance(80) {
                 chosen.extend(old.iter().flat_map(|old| &old.parents).filter(|role| place.shows_role(role)).cloned());
             }
             for _ in 0..self.random.below(2) {
