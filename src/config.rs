@@ -52,6 +52,10 @@ pub struct ServeArgs {
     #[arg(long, env = "ROLECALL_CACHE_BYTES", value_name = "SIZE", default_value = "256MiB")]
     cache_bytes: OsString,
 
+    /// Threads that serve calls, 1 to 256; auto: one for each core that the process may use
+    #[arg(long, env = "ROLECALL_THREADS", value_name = "NUMBER", default_value = "auto")]
+    threads: OsString,
+
     /// What to log: a level, or a filter such as "info,rolecall=debug"
     #[arg(long, env = "ROLECALL_LOG", value_name = "FILTER", default_value = "info")]
     log: OsString,
@@ -87,6 +91,8 @@ pub struct ServeSettings {
     pub data: DataPlace,
     /// Room for effective sets, 1 MiB to 1 TiB.
     pub cache_bytes: u64,
+    /// How many threads serve calls, 1 to 256; none: one for each core.
+    pub threads: Option<usize>,
     /// A filter that [`EnvFilter`] accepts.
     pub log: String,
     /// How log lines look.
@@ -133,6 +139,7 @@ impl ServeArgs {
         let data_dir = reader.path("data_dir", &self.data_dir);
         let demo = reader.read("demo", &self.demo, parse_bool);
         let cache_bytes = reader.read("cache_bytes", &self.cache_bytes, |text| parse_size(text, MIB..=TIB));
+        let threads = reader.read("threads", &self.threads, parse_threads);
         let log = reader.read("log", &self.log, parse_filter);
         let log_format = reader.read("log_format", &self.log_format, parse_log_format);
         let mut stop = |id, text| reader.read(id, text, |text| parse_duration(text, Duration::ZERO..=LONGEST_STOP));
@@ -150,7 +157,7 @@ impl ServeArgs {
             let expected = "cannot go with a demo, which keeps nothing; leave one of the two out";
             reader.refuse("data_dir", &self.data_dir, expected);
         }
-        let parts = (listen, data_dir, demo, cache_bytes, log, log_format, drain, shutdown_grace);
+        let parts = (listen, data_dir, demo, cache_bytes, threads, log, log_format, drain, shutdown_grace);
         match (reader.finish(), parts) {
             (
                 Ok(()),
@@ -159,6 +166,7 @@ impl ServeArgs {
                     Some(data_dir),
                     Some(demo),
                     Some(cache_bytes),
+                    Some(threads),
                     Some(log),
                     Some(log_format),
                     Some(drain),
@@ -169,6 +177,7 @@ impl ServeArgs {
                 listen_unix: listen_unix.flatten(),
                 data: if demo { DataPlace::Demo } else { DataPlace::Directory(data_dir) },
                 cache_bytes,
+                threads,
                 log,
                 log_format,
                 drain,
@@ -336,6 +345,14 @@ fn split_unit(text: &str) -> (&str, &str) {
     text.split_at(text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()))
 }
 
+fn parse_threads(text: &str) -> Result<Option<usize>, String> {
+    let number = || text.parse::<usize>().ok().filter(|number| (1..=256).contains(number));
+    match text {
+        "auto" => Ok(None),
+        _ => number().map(Some).ok_or_else(|| "expected auto or a number from 1 to 256".to_owned()),
+    }
+}
+
 fn parse_listen(text: &str) -> Result<Option<SocketAddr>, String> {
     if text == "none" {
         return Ok(None);
@@ -417,6 +434,7 @@ mod tests {
                 listen_unix: None,
                 data: DataPlace::Directory("./rolecall-data".into()),
                 cache_bytes: 256 << 20,
+                threads: None,
                 log: "info".to_owned(),
                 log_format: LogFormat::Json,
                 drain: Duration::from_secs(1),
@@ -433,6 +451,7 @@ mod tests {
             "--listen-unix=/run/rolecall.sock",
             "--demo",
             "--cache-bytes=1GiB",
+            "--threads=3",
             "--log=warn,rolecall=debug",
             "--log-format=pretty",
             "--drain=500ms",
@@ -444,6 +463,7 @@ mod tests {
         assert_eq!(settings.listen_unix, Some("/run/rolecall.sock".into()));
         assert_eq!(settings.data, DataPlace::Demo);
         assert_eq!(settings.cache_bytes, 1 << 30);
+        assert_eq!(settings.threads, Some(3));
         assert_eq!(settings.drain, Duration::from_millis(500));
         assert_eq!(settings.shutdown_grace, Duration::from_secs(120));
         assert_eq!(resolve(&["--listen=none", "--listen-unix=s"]).unwrap().listen, None);
@@ -465,10 +485,11 @@ mod tests {
     #[test]
     fn all_bad_settings_are_told_at_once_with_their_values() {
         check_refused(
-            &["--cache-bytes=1", "--drain=5", "--log=debgu", "--log-format=xml", "--listen=x", "--ready-file="],
+            &["--cache-bytes=1", "--threads=0", "--drain=5", "--log=debgu", "--log-format=xml", "--listen=x", "--ready-file="],
             &[
                 "--listen x: expected",
                 "--cache-bytes 1: expected",
+                "--threads 0: expected auto or a number from 1 to 256",
                 "--log debgu: expected a level",
                 "--log-format xml: expected auto, pretty or json",
                 "--drain 5: expected a duration with its unit",

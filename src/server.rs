@@ -6,18 +6,25 @@
 mod connections;
 mod demo;
 mod erase;
+mod workers;
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc, time::Duration};
 
 use thiserror::Error;
 use tokio::{
-    net::{TcpListener, UnixListener},
+    net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
 use tonic::{server::NamedService, transport::Server};
+use tower::layer::util::{Identity, Stack};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use self::workers::Ending;
+pub use self::{
+    connections::{Accepted, Listener},
+    workers::{Services, Workers},
+};
 use crate::{
     api::{Api, GuardLayer},
     cache::CacheLimits,
@@ -70,7 +77,8 @@ pub struct Running {
     /// The TCP address, if it listens on one.
     pub address: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    served: tokio::task::JoinHandle<Result<(), ServeError>>,
+    accepting: Vec<tokio::task::JoinHandle<()>>,
+    workers: Arc<Workers>,
     health: HealthReporter,
     service: Service,
     opened: Arc<Opened>,
@@ -168,11 +176,16 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
         ),
     };
     let (stop, stopping) = watch::channel(false);
-    let (health, served) = serve(&service, &opened, tcp, unix, &stopping).await?;
+    let (health, services) = services(&service, &opened).await?;
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let workers = Arc::new(Workers::start(settings.threads.unwrap_or_else(cores), &services)?);
+    let listeners = tcp.map(Listener::Tcp).into_iter().chain(unix.map(Listener::Unix)).collect();
+    let accepting = accept(listeners, &workers, &stopping);
     let running = Running {
         address,
         stop,
-        served,
+        accepting,
+        workers,
         health,
         service,
         opened,
@@ -200,16 +213,26 @@ fn ahead(now: Timestamp) -> Timestamp {
     Timestamp(now.0.saturating_add(u64::try_from(MARK_AHEAD.as_millis()).unwrap_or(u64::MAX)))
 }
 
-type Served = tokio::task::JoinHandle<Result<(), ServeError>>;
+/// The transport with its limits, and what stands before every service.
+///
+/// # Errors
+/// If the operating system gives no random number.
+pub fn transport() -> std::io::Result<Server<Stack<GuardLayer, Identity>>> {
+    Ok(Server::builder()
+        .max_concurrent_streams(256)
+        .http2_max_header_list_size(8 << 10)
+        .max_frame_size(16 << 10)
+        .http2_max_pending_accept_reset_streams(Some(20))
+        .http2_max_local_error_reset_streams(Some(100))
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .max_connection_age(connections::max_age()?)
+        .max_connection_age_grace(Duration::from_secs(30))
+        .layer(GuardLayer::default()))
+}
 
-/// Puts every service on the listeners.
-async fn serve(
-    service: &Service,
-    opened: &Opened,
-    tcp: Option<TcpListener>,
-    unix: Option<UnixListener>,
-    stopping: &watch::Receiver<bool>,
-) -> Result<(HealthReporter, Served), ServeError> {
+/// Every service, with health among them.
+async fn services(service: &Service, opened: &Opened) -> Result<(HealthReporter, Services), ServeError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in SERVICES {
         health.set_service_status(*name, ServingStatus::Serving).await;
@@ -221,17 +244,7 @@ async fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let api = Api::new(service.clone(), opened.store_id());
-    let router = Server::builder()
-        .max_concurrent_streams(256)
-        .http2_max_header_list_size(8 << 10)
-        .max_frame_size(16 << 10)
-        .http2_max_pending_accept_reset_streams(Some(20))
-        .http2_max_local_error_reset_streams(Some(100))
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-        .max_connection_age(connections::max_age()?)
-        .max_connection_age_grace(Duration::from_secs(30))
-        .layer(GuardLayer::default())
+    let router = transport()?
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(std::io::Error::other)?)
         .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?)
@@ -247,32 +260,33 @@ async fn serve(
         .add_service(api.resource_service())
         .add_service(api.access_list_service())
         .add_service(api.exception_service());
+    Ok((health, router))
+}
+
+/// Takes the connections of all listeners and hands them to the threads that serve them, until it is stopped.
+fn accept(
+    listeners: Vec<Listener>,
+    workers: &Arc<Workers>,
+    stopping: &watch::Receiver<bool>,
+) -> Vec<tokio::task::JoinHandle<()>> {
     let limit = connections::Limit::default();
-    let stopped = |mut stopping: watch::Receiver<bool>| async move {
-        // An error means that the server itself is gone, which is a reason to stop too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let over_tcp =
-        tcp.map(|listener| router.clone().serve_with_incoming_shutdown(limit.tcp(listener), stopped(stopping.clone())));
-    let over_unix =
-        unix.map(|listener| router.serve_with_incoming_shutdown(limit.unix(listener), stopped(stopping.clone())));
-    let served = tokio::spawn(async move {
-        let one = async {
-            match over_tcp {
-                Some(serving) => serving.await,
-                None => Ok(()),
+    let accepting = listeners.into_iter().map(|listener| {
+        let (limit, workers, mut stopping) = (limit.clone(), Arc::clone(workers), stopping.clone());
+        tokio::spawn(async move {
+            // An error means that the server itself is gone, which is a reason to stop too.
+            let stopped = async { drop(stopping.wait_for(|stop| *stop).await) };
+            let accepting = async {
+                loop {
+                    workers.give(limit.accept(&listener).await).await;
+                }
+            };
+            tokio::select! {
+                () = stopped => (),
+                () = accepting => (),
             }
-        };
-        let other = async {
-            match over_unix {
-                Some(serving) => serving.await,
-                None => Ok(()),
-            }
-        };
-        tokio::try_join!(one, other)?;
-        Ok(())
+        })
     });
-    Ok((health, served))
+    accepting.collect()
 }
 
 /// Every service that health is told of, the whole process ("") first.
@@ -311,7 +325,7 @@ impl Running {
     async fn ended(&self) {
         let mut stopping = self.stop.subscribe();
         loop {
-            if self.served.is_finished() {
+            if self.workers.has_ended() {
                 return;
             }
             let _ = tokio::time::timeout(WATCH, stopping.changed()).await;
@@ -371,15 +385,11 @@ impl Running {
         }
         tokio::time::sleep(self.drain).await;
         let _ = self.stop.send(true);
-        let mut served = self.served;
-        let outcome = match tokio::time::timeout(self.grace, &mut served).await {
-            Ok(ended) => ended.map_err(std::io::Error::other)?,
-            Err(_) => {
-                tracing::warn!("calls were still under way at the end of the grace time; they are cut off");
-                served.abort();
-                Ok(())
-            }
-        };
+        for accepting in self.accepting {
+            // Nobody listens any more, and nobody else has the threads.
+            let _ = accepting.await;
+        }
+        let outcome = end(self.workers, self.grace).await;
         if let Some(socket) = &self.socket {
             // Left behind it does no harm: the next server replaces it.
             let _ = std::fs::remove_file(socket);
@@ -398,4 +408,21 @@ impl Running {
         tracing::info!("stopped");
         outcome
     }
+}
+
+/// Lets the calls under way end, for so long.
+async fn end(workers: Arc<Workers>, grace: Duration) -> Result<(), ServeError> {
+    let Some(workers) = Arc::into_inner(workers) else { return Ok(()) };
+    workers.end(Ending::Orderly);
+    let cut_off = workers.cutter();
+    let mut joined = tokio::task::spawn_blocking(move || workers.join());
+    let ended = match tokio::time::timeout(grace, &mut joined).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            tracing::warn!("calls were still under way at the end of the grace time; they are cut off");
+            cut_off.send_replace(Ending::Now);
+            joined.await
+        }
+    };
+    ended.map_err(std::io::Error::other)?
 }

@@ -50,34 +50,22 @@ impl AuthorizationService for Api {
         let account = fields.account("account", &request.account);
         let account = fields.done(account)?;
         let at = self.read_at(request.consistency.as_ref())?;
+        let given: Vec<Option<Attributes>> =
+            request.items.iter().map(|item| item.attributes.as_ref().map(attributes)).collect();
         // Items that are malformed are errors of their own; the others are asked together.
-        let mut items = Vec::with_capacity(request.items.len());
-        let malformed: Vec<Option<ServiceError>> = request
+        let items: Vec<BatchItem<'_>> = request
             .items
-            .into_iter()
-            .map(|item| {
-                let error = question(&request.account, &item.subject, &item.permission, &item.api_scope).err();
-                let (kind, id) = subject_parts(&item.subject).unwrap_or((SubjectKind::User, ""));
-                let id = id.to_owned();
-                items.push(BatchItem {
-                    kind,
-                    id,
-                    permission: item.permission,
-                    api_scope: item.api_scope,
-                    resource: item.resource,
-                    facets: owned(item.facets),
-                    attributes: item.attributes.as_ref().map(attributes).unwrap_or_default(),
-                });
-                error
+            .iter()
+            .zip(&given)
+            .map(|(item, given)| {
+                let (subject, asked) = question(&request.account, &item.subject, &item.permission, &item.api_scope)?;
+                let place = PlaceName { resource: &item.resource, facets: facets(&item.facets) };
+                Ok(Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) })
             })
             .collect();
         let (answers, revision) = self.service.batch_check(account.as_str(), &items, at).await?;
-        let results = malformed.into_iter().zip(answers).map(|(malformed, answer)| match malformed {
-            Some(error) => item_result(Err(error)),
-            None => item_result(answer),
-        });
         Ok(Response::new(BatchCheckResponse {
-            results: results.collect(),
+            results: answers.into_iter().map(item_result).collect(),
             consistency_token: self.tokens.write(revision),
         }))
     }

@@ -50,6 +50,11 @@ impl<V> Entry<V> {
         *self.slots == [u32::MAX]
     }
 
+    /// The slots of all that it depends on.
+    pub(super) fn slots(&self) -> &[u32] {
+        &self.slots
+    }
+
     /// What the list of dependencies takes in memory, in bytes.
     #[must_use]
     pub fn dependency_bytes(&self) -> usize {
@@ -118,17 +123,19 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
         (!entry.has_expired(now) && self.stamps.hold(&entry.slots, entry.revision)).then_some(entry)
     }
 
-    /// Whether nothing that an entry depends on was published after `revision`.
-    pub fn holds_at(&self, entry: &Entry<V>, revision: Revision) -> bool {
-        self.stamps.hold(&entry.slots, revision)
-    }
-
     /// A kept entry that still holds, or a new one. `read` works it out: it has to note each dependency before it reads
-    /// it, gives back the value and when it expires, and can be called several times.
+    /// it, gives back the value and when it expires, and can be called several times. `keeps`: whether a new one is kept
+    /// here.
     ///
     /// # Errors
     /// [`LoadError`]; nothing is kept then.
-    pub fn get_or_load(&self, key: &[u8], now: Timestamp, read: Read<'_, V, E>) -> Result<Arc<Entry<V>>, LoadError<E>> {
+    pub fn get_or_load(
+        &self,
+        key: &[u8],
+        now: Timestamp,
+        keeps: fn(&V) -> bool,
+        read: Read<'_, V, E>,
+    ) -> Result<Arc<Entry<V>>, LoadError<E>> {
         for _ in 0..ATTEMPTS {
             if let Some(entry) = self.hit(key, now) {
                 return Ok(entry);
@@ -136,7 +143,7 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
             // Before the first read: whatever is published later than this is not promised to be in the answer.
             let revision = self.stamps.stable();
             // One that somebody else began to work out earlier can have expired since.
-            if let Some(entry) = self.fly(key, revision, read)?
+            if let Some(entry) = self.fly(key, revision, keeps, read)?
                 && !entry.has_expired(now)
             {
                 return Ok(entry);
@@ -146,7 +153,13 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
     }
 
     /// Loads a key at a revision, or waits for whoever does so already. None: a write disturbed it.
-    fn fly(&self, key: &[u8], revision: Revision, read: Read<'_, V, E>) -> Result<Option<Arc<Entry<V>>>, LoadError<E>> {
+    fn fly(
+        &self,
+        key: &[u8],
+        revision: Revision,
+        keeps: fn(&V) -> bool,
+        read: Read<'_, V, E>,
+    ) -> Result<Option<Arc<Entry<V>>>, LoadError<E>> {
         let name = (Box::from(key), revision);
         let (flight, leads) = {
             let mut flights = lock(&self.flights);
@@ -170,19 +183,21 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
         }
         // Lands even if `read` panics, so that nobody waits for ever.
         let landing = Landing { cache: self, flight: &flight, name };
-        let outcome = self.load(key, revision, read);
+        let outcome = self.load(key, revision, keeps, read);
         landing.land(outcome.clone());
         outcome.map_err(LoadError::Failed)
     }
 
-    fn load(&self, key: &[u8], revision: Revision, read: Read<'_, V, E>) -> Outcome<V, E> {
+    fn load(&self, key: &[u8], revision: Revision, keeps: fn(&V) -> bool, read: Read<'_, V, E>) -> Outcome<V, E> {
         let mut dependencies = Dependencies::default();
         let (value, expires) = read(&self.stamps, &mut dependencies)?;
         if !self.stamps.undisturbed(&dependencies, revision) {
             return Ok(None);
         }
         let entry = Arc::new(Entry { value, revision, expires, slots: dependencies.into_slots() });
-        self.map.insert(key, &entry);
+        if keeps(&entry.value) {
+            self.map.insert(key, &entry);
+        }
         Ok(Some(entry))
     }
 }

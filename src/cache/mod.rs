@@ -2,25 +2,41 @@
 //!
 //! Whether a kept answer still holds is decided by [`Stamps`] at every read, never by the map that keeps it: the map
 //! (moka) only bounds memory, and may lose, delay or bring back whatever it likes. Read [`Stamps`] first, then
-//! [`LoadCache`]. The code here is what the model checker runs (feature `shuttle`).
+//! [`LoadCache`], which works answers out, then [`SubjectMap`], which has what nearly every question needs in few bytes.
+//! The code here is what the model checker runs (feature `shuttle`).
 
+mod compact;
+#[cfg(all(test, feature = "server", not(feature = "shuttle")))]
+mod compact_tests;
 mod intern;
 mod load;
 #[cfg(all(test, feature = "shuttle"))]
 mod model_check;
+#[cfg(all(test, feature = "shuttle"))]
+mod model_check_names;
 #[cfg(feature = "server")]
 mod moka_map;
+mod shared;
 mod stamps;
+mod subject_map;
 mod sync;
 #[cfg(feature = "server")]
 mod table_map;
+#[cfg(feature = "server")]
+mod values;
+#[cfg(not(feature = "server"))]
+#[path = "values_model.rs"]
+mod values;
 
+pub use compact::{CompactTable, Mapped, Space};
 pub use intern::Interner;
 pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};
 #[cfg(feature = "server")]
 pub use moka_map::{CacheLimits, MokaMap, Weighed};
+pub use shared::{Shareable, Shared};
 #[cfg(feature = "server")]
 pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;
+pub use subject_map::{Found, NamedSubject, Seen, SubjectMap};
 pub use stamps::{CommitError, Dependencies, SlotSet, Stamps};
 #[cfg(feature = "server")]
 pub use table_map::TableMap;

@@ -158,7 +158,7 @@ impl System for Shipped {
             Ok(([first, self.facts.read(1)], None))
         };
         loop {
-            match self.cache.get_or_load(b"user", Timestamp(0), &mut read) {
+            match self.cache.get_or_load(b"user", Timestamp(0), |_| true, &mut read) {
                 Ok(entry) => return entry.value,
                 // The service reads at a revision then; here there is only one revision to read.
                 Err(LoadError::Disturbed) => thread::yield_now(),

@@ -197,7 +197,7 @@ mod tests {
 
     fn put(cache: &Kept, key: u32, account: u64, is_negative: bool) {
         let mut read = |_: &Stamps, _: &mut Dependencies| Ok((Something { account, is_negative }, None));
-        cache.get_or_load(&key.to_be_bytes(), Timestamp(0), &mut read).unwrap();
+        cache.get_or_load(&key.to_be_bytes(), Timestamp(0), |_| true, &mut read).unwrap();
     }
 
     fn kept(cache: &Kept, keys: std::ops::Range<u32>) -> usize {

@@ -71,6 +71,13 @@ impl Stamps {
         u32::try_from(hasher.finish() & (SLOTS as u64 - 1)).unwrap_or(0)
     }
 
+    /// The slot of a dependency of one name alone, which is kept beside the name.
+    #[must_use]
+    pub fn own_slot(&self, dependency: &Dependency) -> u16 {
+        // There are no more slots than this type counts.
+        u16::try_from(self.slot(dependency)).unwrap_or(u16::MAX)
+    }
+
     /// The slots of everything that a write touches.
     pub fn slots<'a>(&self, dependencies: impl IntoIterator<Item = &'a Dependency>) -> SlotSet {
         let mut slots: Vec<u32> = dependencies.into_iter().map(|dependency| self.slot(dependency)).collect();
@@ -119,6 +126,12 @@ impl Stamps {
     #[must_use]
     pub(super) fn hold(&self, slots: &[u32], revision: Revision) -> bool {
         slots.iter().all(|slot| self.get(&self.published, *slot) <= revision.0)
+    }
+
+    /// The same for the slots of [`Self::own_slot`].
+    #[must_use]
+    pub(super) fn hold_own(&self, slots: [u16; 2], revision: Revision) -> bool {
+        slots.iter().all(|slot| self.get(&self.published, u32::from(*slot)) <= revision.0)
     }
 
     /// Whether a load that began at `revision` has read nothing of a later write. To be asked after its last read.

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::FixedState;
+
 use super::{
     ApiScopeSet, Conditions, PermissionSet, PolicyFacts, PolicyName, ReadyCondition, RoleFacts, RoleOrigin,
     StatementFacts,
@@ -21,7 +23,7 @@ pub const FEATURE_FACET: &str = "feature";
 pub struct CompiledCatalog {
     catalog: Catalog,
     language: Arc<dyn Conditions>,
-    permission_by_id: HashMap<PermissionId, PermissionIndex>,
+    permission_by_id: HashMap<PermissionId, PermissionIndex, FixedState>,
     permission_by_number: HashMap<Number, PermissionIndex>,
     feature_by_number: HashMap<Number, FeatureIndex>,
     role_by_id: HashMap<RoleId, Arc<RoleFacts>>,
@@ -36,7 +38,7 @@ pub struct CompiledCatalog {
     bounded: Vec<(Facet, PermissionSet)>,
     /// Each type with those above it, from the top down, itself too.
     chains: Vec<Vec<ResourceTypeIndex>>,
-    api_scope_by_id: HashMap<ApiScopeId, ApiScopeIndex>,
+    api_scope_by_id: HashMap<ApiScopeId, ApiScopeIndex, FixedState>,
     /// What each API scope comes to with all that it includes, itself too.
     included_in: Vec<ApiScopeSet>,
     /// What the API scopes of each permission come to.

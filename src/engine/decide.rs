@@ -203,35 +203,46 @@ impl Reason {
 
 /// May this subject do this? Cost: constant where it is allowed on everything; else linear in the subject's grants, and for
 /// an API scope in the permissions that provide it.
+#[inline]
 #[must_use]
 pub fn decide<'a>(subject: &Subject, question: impl Into<Question<'a>>) -> Reason {
-    match subject.standing {
-        Standing::AccountSuspended => return Reason::AccountSuspended,
-        Standing::Unknown => return Reason::SubjectUnknown,
-        Standing::NotActive => return Reason::SubjectNotActive,
-        Standing::Active => {}
-    }
-    let set = &*subject.set;
-    let question = question.into();
-    let outcome = match question.asked {
-        Asked::Permission(permission) if set.settled().contains(permission) => Outcome::Passes,
-        // A path can be of another line of types than the permission that settles it.
-        Asked::ApiScope(scope) if question.place.path.is_empty() && set.settled_api_scopes().contains(scope) => {
-            Outcome::Passes
-        }
-        Asked::Permission(permission) => Asking { set, question: &question, permission, scope: None }.outcome(),
-        Asked::ApiScope(scope) => set
-            .catalog()
-            .providing(scope)
-            .map(|permission| Asking { set, question: &question, permission, scope: Some(scope) }.outcome())
-            .max()
-            .unwrap_or(Outcome::Fails(Reason::NoRoleGrants)),
+    let (set, question) = (&*subject.set, question.into());
+    let outcome = match subject.standing {
+        Standing::AccountSuspended => Outcome::Fails(Reason::AccountSuspended),
+        Standing::Unknown => Outcome::Fails(Reason::SubjectUnknown),
+        Standing::NotActive => Outcome::Fails(Reason::SubjectNotActive),
+        Standing::Active if is_settled(set, &question) => Outcome::Passes,
+        Standing::Active => look_closer(set, &question),
     };
     match outcome {
         Outcome::Passes => Reason::Allowed,
         // A failure is never an allow, whatever reason it was given.
         Outcome::Fails(Reason::Allowed) => Reason::NoRoleGrants,
         Outcome::Fails(reason) => reason,
+    }
+}
+
+/// Whether it was found out that the answer is yes wherever the question is asked, when the set was worked out.
+#[inline]
+fn is_settled(set: &EffectiveSet, question: &Question<'_>) -> bool {
+    match question.asked {
+        Asked::Permission(permission) => set.settled().contains(permission),
+        // A path can be of another line of types than the permission that settles it.
+        Asked::ApiScope(scope) => question.place.path.is_empty() && set.settled_api_scopes().contains(scope),
+    }
+}
+
+/// How far a question comes that depends on where it is asked, or on a condition, or that is denied.
+#[inline(never)]
+fn look_closer(set: &EffectiveSet, question: &Question<'_>) -> Outcome {
+    match question.asked {
+        Asked::Permission(permission) => Asking { set, question, permission, scope: None }.outcome(),
+        Asked::ApiScope(scope) => set
+            .catalog()
+            .providing(scope)
+            .map(|permission| Asking { set, question, permission, scope: Some(scope) }.outcome())
+            .max()
+            .unwrap_or(Outcome::Fails(Reason::NoRoleGrants)),
     }
 }
 

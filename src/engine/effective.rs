@@ -407,13 +407,18 @@ pub struct HeldException {
     pub is_expired: bool,
 }
 
-/// Everything that a question about one subject needs.
-#[derive(Debug)]
+/// Everything that a decision about a subject needs. Shared by all who hold the same.
+#[derive(Clone, Debug)]
 pub struct Subject {
     /// Whether it can be allowed anything at all.
     pub standing: Standing,
     /// What it may do if it can.
     pub set: Arc<EffectiveSet>,
+}
+
+/// How one subject comes to what it may do. No decision needs it; lists show it.
+#[derive(Debug, Default)]
+pub struct Evidence {
     /// How it comes to hold its roles.
     pub held: Vec<HeldRole>,
     /// Its exceptions.

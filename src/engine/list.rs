@@ -1,7 +1,7 @@
 //! The list of all that would be allowed somewhere, and by which ways.
 
 use super::{
-    CompiledCatalog, HeldException, HeldRole, Question, RoleFacts, Standing, StatementFacts, Subject,
+    CompiledCatalog, Evidence, HeldException, HeldRole, Question, RoleFacts, Standing, StatementFacts, Subject,
     decide::passing,
     effective::{BoundResource, Chain, EffectiveSet},
 };
@@ -45,10 +45,11 @@ pub struct Listed<'a> {
 /// Cost: linear in the catalog's permissions, and in the subject's grants for each permission that is taken.
 pub fn effective_permissions<'a>(
     subject: &'a Subject,
+    evidence: &'a Evidence,
     after: Option<&'a str>,
 ) -> impl Iterator<Item = Listed<'a>> + 'a {
     let set = &*subject.set;
-    let held = by_binding(subject);
+    let held = by_binding(set, evidence);
     let comes_after = move |permission: &PermissionIndex| {
         let id = set.catalog().definition(*permission).map(|definition| definition.id.as_str());
         after.is_none_or(|after| id.is_some_and(|id| id > after))
@@ -59,18 +60,18 @@ pub fn effective_permissions<'a>(
             && set.entitled().contains(*permission)
     };
     let taken = set.catalog().permissions().filter(comes_after).filter(is_open);
-    taken.filter_map(move |permission| listed(subject, &held, permission))
+    taken.filter_map(move |permission| listed(set, evidence, &held, permission))
 }
 
 /// Every way by which a question that [`super::decide`] allows is allowed. Cost: as deciding it, without stopping at the
 /// first.
 #[must_use]
-pub fn allowing_ways<'a>(subject: &'a Subject, question: &Question<'_>) -> Vec<Way<'a>> {
+pub fn allowing_ways<'a>(subject: &'a Subject, evidence: &'a Evidence, question: &Question<'_>) -> Vec<Way<'a>> {
     let set = &*subject.set;
-    let held = by_binding(subject);
+    let held = by_binding(set, evidence);
     let (chains, excepted) = passing(subject, question);
     let mut all: Vec<Way<'a>> = chains.into_iter().flat_map(|chain| ways(set, &held, chain)).collect();
-    let live = subject.exceptions.iter().filter(|each| excepted.contains(&each.permission) && !each.is_expired);
+    let live = evidence.exceptions.iter().filter(|each| excepted.contains(&each.permission) && !each.is_expired);
     all.extend(live.map(exception_way));
     all
 }
@@ -80,18 +81,22 @@ fn exception_way(exception: &HeldException) -> Way<'_> {
 }
 
 /// For each binding of the set, how the subject comes to it.
-fn by_binding(subject: &Subject) -> Vec<Vec<&HeldRole>> {
+fn by_binding<'a>(set: &EffectiveSet, evidence: &'a Evidence) -> Vec<Vec<&'a HeldRole>> {
     let is_of = |held: &&HeldRole, bound: &super::BoundRole| {
         held.role == bound.role
             && held.resource == bound.resource.as_ref().map(|on| on.number)
             && held.is_expired == bound.is_expired
     };
-    let held = |bound| subject.held.iter().filter(|held| is_of(held, bound)).collect();
-    subject.set.bindings().iter().map(held).collect()
+    let held = |bound| evidence.held.iter().filter(|held| is_of(held, bound)).collect();
+    set.bindings().iter().map(held).collect()
 }
 
-fn listed<'a>(subject: &'a Subject, held: &[Vec<&'a HeldRole>], permission: PermissionIndex) -> Option<Listed<'a>> {
-    let set = &*subject.set;
+fn listed<'a>(
+    set: &'a EffectiveSet,
+    evidence: &'a Evidence,
+    held: &[Vec<&'a HeldRole>],
+    permission: PermissionIndex,
+) -> Option<Listed<'a>> {
     let is_about = |chain: &&Chain| chain.permissions().contains(permission);
     let denies_everywhere = |chain: &Chain| {
         let is_bound = set.bindings().get(chain.binding).is_none_or(|bound| bound.resource.is_some());
@@ -105,7 +110,7 @@ fn listed<'a>(subject: &'a Subject, held: &[Vec<&'a HeldRole>], permission: Perm
         grants.extend(ways(set, held, chain));
     }
     if set.exceptions.contains(permission) && passes_facets(set, permission, &[]) {
-        let live = subject.exceptions.iter().filter(|each| each.permission == permission && !each.is_expired);
+        let live = evidence.exceptions.iter().filter(|each| each.permission == permission && !each.is_expired);
         grants.extend(live.map(exception_way));
     }
     let denies = set.denies.iter().filter(is_about).flat_map(|chain| ways(set, held, chain)).collect();

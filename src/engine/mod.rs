@@ -22,7 +22,8 @@ pub use condition::{
 };
 pub use decide::{Asked, Decision, NO_ATTRIBUTES, Question, Reason, decide};
 pub use effective::{
-    Access, AccessList, BoundResource, BoundRole, EffectiveSet, HeldException, HeldRole, Holdings, Standing, Subject,
+    Access, AccessList, BoundResource, BoundRole, EffectiveSet, Evidence, HeldException, HeldRole, Holdings, Standing,
+    Subject,
 };
 pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};
 pub use list::{HeldBy, Listed, Way, allowing_ways, effective_permissions};

@@ -202,7 +202,7 @@ struct Who<'a> {
 const NOBODY: Who<'static> = Who { features: true, roles: &[], access: &[], exceptions: &[] };
 
 impl Who<'_> {
-    fn subject(&self) -> Subject {
+    fn whole(&self) -> (Subject, Evidence) {
         let catalog = catalog();
         let (mut bindings, mut held) = (Vec::new(), Vec::new());
         for (position, text) in self.roles.iter().enumerate() {
@@ -244,7 +244,11 @@ impl Who<'_> {
         let features: &[Number] = if self.features { &[Number(10)] } else { &[] };
         let holdings = Holdings { bindings, roles, exceptions, access };
         let set = Arc::new(EffectiveSet::new(catalog, features, holdings));
-        Subject { standing: Standing::Active, set, held, exceptions: held_exceptions }
+        (Subject { standing: Standing::Active, set }, Evidence { held, exceptions: held_exceptions })
+    }
+
+    fn subject(&self) -> Subject {
+        self.whole().0
     }
 }
 
@@ -303,11 +307,12 @@ fn nobody_who_is_not_active_is_allowed_anything_whatever_they_hold() {
         (Standing::Unknown, Reason::SubjectUnknown),
         (Standing::NotActive, Reason::SubjectNotActive),
     ] {
-        let subject = Subject { standing, ..Who { roles: &["everything", "internal"], ..NOBODY }.subject() };
+        let (subject, evidence) = Who { roles: &["everything", "internal"], ..NOBODY }.whole();
+        let subject = Subject { standing, ..subject };
         for permission in PERMISSIONS {
             assert_eq!(decide(&subject, index(permission)), expected);
         }
-        assert_eq!(effective_permissions(&subject, None).count(), 0);
+        assert_eq!(effective_permissions(&subject, &evidence, None).count(), 0);
     }
 }
 
@@ -487,7 +492,7 @@ fn a_custom_role_gives_nothing_internal_nothing_that_is_gone_and_leaves_api_scop
         let bound = |role: &Arc<RoleFacts>| BoundRole { role: role.number, resource: None, is_expired: false };
         let holdings = Holdings { bindings: roles.iter().map(bound).collect(), roles, ..Holdings::default() };
         let set = Arc::new(EffectiveSet::new(Arc::clone(&catalog), &[], holdings));
-        let subject = Subject { standing: Standing::Active, set, held: Vec::new(), exceptions: Vec::new() };
+        let subject = Subject { standing: Standing::Active, set };
         assert_eq!(decide(&subject, message), expected, "{left_out:?}");
     }
 }
@@ -495,8 +500,8 @@ fn a_custom_role_gives_nothing_internal_nothing_that_is_gone_and_leaves_api_scop
 #[test]
 fn the_list_is_what_could_be_allowed_ordered_by_id_with_every_way() {
     let ids = |who: &Who<'_>| -> Vec<String> {
-        let subject = who.subject();
-        let listed = effective_permissions(&subject, None);
+        let (subject, evidence) = who.whole();
+        let listed = effective_permissions(&subject, &evidence, None);
         listed.map(|each| subject.set.catalog().definition(each.permission).unwrap().id.to_string()).collect()
     };
     // What needs access to a line, a queue or a product is not there without any.
@@ -512,9 +517,10 @@ fn the_list_is_what_could_be_allowed_ordered_by_id_with_every_way() {
         ids(&Who { roles: &["everything@workspaces/w1/lines/l1"], ..NOBODY }),
         ["chat.message.read", "line.calls.view"]
     );
-    let subject = Who { roles: &["everything", "covering", "no-l2"], exceptions: &["a.free"], ..NOBODY }.subject();
-    let ways: Vec<_> =
-        effective_permissions(&subject, Some("a.")).map(|each| (each.grants.len(), each.denies.len())).collect();
+    let who = Who { roles: &["everything", "covering", "no-l2"], exceptions: &["a.free"], ..NOBODY };
+    let (subject, evidence) = who.whole();
+    let listed = effective_permissions(&subject, &evidence, Some("a."));
+    let ways: Vec<_> = listed.map(|each| (each.grants.len(), each.denies.len())).collect();
     assert_eq!(ways, [(3, 0), (2, 0), (2, 0), (1, 0), (2, 1)]);
 }
 

@@ -5,7 +5,10 @@ use std::{
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::Path,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,10 +17,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-};
-use tokio_stream::{
-    Stream, StreamExt as _,
-    wrappers::{TcpListenerStream, UnixListenerStream},
 };
 use tonic::transport::server::Connected;
 
@@ -36,47 +35,46 @@ impl Default for Limit {
     }
 }
 
-impl Limit {
-    /// The connections of a TCP listener. One too many is closed at once.
-    pub(super) fn tcp(&self, listener: TcpListener) -> impl Stream<Item = io::Result<Limited<TcpStream>>> + use<> {
-        let limit = self.clone();
-        TcpListenerStream::new(listener).then(breathe).filter_map(move |connection| {
-            let connection = connection.inspect(|stream| drop(stream.set_nodelay(true)));
-            limit.admit(connection)
-        })
-    }
+/// A listener of either kind.
+pub enum Listener {
+    /// On an address.
+    Tcp(TcpListener),
+    /// On a path.
+    Unix(UnixListener),
+}
 
-    /// The connections of a Unix socket.
-    pub(super) fn unix(&self, listener: UnixListener) -> impl Stream<Item = io::Result<Limited<UnixStream>>> + use<> {
-        let limit = self.clone();
-        UnixListenerStream::new(listener).then(breathe).filter_map(move |connection| limit.admit(connection))
-    }
-
-    fn admit<S>(&self, connection: io::Result<S>) -> Option<io::Result<Limited<S>>> {
-        let stream = match connection {
-            Ok(stream) => stream,
-            Err(error) => {
-                // One connection that failed is not the end of listening.
-                tracing::debug!(%error, "a connection could not be accepted");
-                return None;
+impl Listener {
+    async fn accept(&self) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Without it answers are slower, and right.
+                let _ = stream.set_nodelay(true);
+                Ok(Socket::Tcp(stream))
             }
-        };
-        match Arc::clone(&self.0).try_acquire_owned() {
-            Ok(permit) => Some(Ok(Limited { stream, _permit: permit })),
-            Err(_) => {
-                tracing::warn!(maximum = MAX_CONNECTIONS, "a connection was refused: there are too many");
-                None
-            }
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),
         }
     }
 }
 
-/// Waits a little after a failure: when the process has no file descriptor left, the next attempt fails as well.
-async fn breathe<S>(connection: io::Result<S>) -> io::Result<S> {
-    if connection.is_err() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+impl Limit {
+    /// The next connection of a listener. One too many is closed at once.
+    pub(super) async fn accept(&self, listener: &Listener) -> Accepted {
+        loop {
+            match listener.accept().await {
+                Ok(socket) => match Arc::clone(&self.0).try_acquire_owned() {
+                    Ok(permit) => return Accepted { socket, permit: Some(permit) },
+                    Err(_) => tracing::warn!(maximum = MAX_CONNECTIONS, "a connection was refused: there are too many"),
+                },
+                Err(error) => {
+                    // One connection that failed is not the end of listening. When the process has no file descriptor
+                    // left, the next attempt fails as well.
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+        }
     }
-    connection
 }
 
 /// How long a connection of this process may live.
@@ -102,41 +100,119 @@ pub(super) async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// A connection that counts for as long as it is open.
-pub(super) struct Limited<S> {
-    stream: S,
-    _permit: OwnedSemaphorePermit,
+/// A connection of either kind.
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
 }
 
-impl<S: Connected> Connected for Limited<S> {
-    type ConnectInfo = S::ConnectInfo;
+/// A connection that was accepted, and that nobody serves yet.
+pub struct Accepted {
+    socket: Socket,
+    /// Its part of the limit, if there is one.
+    permit: Option<OwnedSemaphorePermit>,
+}
 
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
+impl Accepted {
+    /// The next connection of a listener, which counts to no limit. For servers that are no rolecall, in benchmarks.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub async fn unlimited(listener: &Listener) -> io::Result<Self> {
+        Ok(Self { socket: listener.accept().await?, permit: None })
+    }
+
+    /// The connection, taken from the runtime that accepted it, counted where it is to be served.
+    pub(super) fn counted(self, open: &Arc<AtomicUsize>) -> io::Result<Connection> {
+        let socket = match self.socket {
+            Socket::Tcp(stream) => Moving::Tcp(stream.into_std()?),
+            Socket::Unix(stream) => Moving::Unix(stream.into_std()?),
+        };
+        open.fetch_add(1, Ordering::Relaxed);
+        Ok(Connection { socket, counts: Counts { open: Arc::clone(open), _permit: self.permit } })
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Limited<S> {
+/// A connection on its way from one runtime to another.
+enum Moving {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A connection that a thread is to serve.
+pub(super) struct Connection {
+    socket: Moving,
+    counts: Counts,
+}
+
+impl Connection {
+    /// The connection, with the runtime of whoever calls.
+    pub(super) fn register(self) -> io::Result<Served> {
+        let socket = match self.socket {
+            Moving::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream)?),
+            Moving::Unix(stream) => Socket::Unix(UnixStream::from_std(stream)?),
+        };
+        Ok(Served { socket, _counts: self.counts })
+    }
+}
+
+/// That a connection is open.
+struct Counts {
+    open: Arc<AtomicUsize>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Counts {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection that counts for as long as it is open.
+pub(super) struct Served {
+    socket: Socket,
+    _counts: Counts,
+}
+
+impl Connected for Served {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) -> Self::ConnectInfo {}
+}
+
+impl AsyncRead for Served {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(context, buffer),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Limited<S> {
+impl AsyncWrite for Served {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Socket::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_flush(context),
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(context),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(context),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 
     fn poll_write_vectored(
@@ -144,10 +220,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Limited<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
+            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(context, bytes),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.socket {
+            Socket::Tcp(stream) => stream.is_write_vectored(),
+            Socket::Unix(stream) => stream.is_write_vectored(),
+        }
     }
 }

@@ -11,14 +11,14 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
+    answerable::{Answerable, Decidable},
     error::{ErrorReason, ServiceError},
     facts,
     holdings::{RoleSignature, Signature},
-    questions::Answerable,
     writer,
 };
 use crate::{
-    cache::{CacheLimits, Interner, LoadCache, MokaMap, Stamps, TableMap},
+    cache::{CacheLimits, Interner, LoadCache, MokaMap, Stamps, SubjectMap, TableMap},
     engine::{CompiledCatalog, Conditions, EffectiveSet, NoConditions, RoleFacts},
     model::{Dependency, Key, Number, Revision, Timestamp},
     store::{At, ChangeLog, Store, View},
@@ -147,7 +147,10 @@ pub(super) struct CatalogAt {
 pub(super) struct Core {
     pub(super) store: Arc<dyn Store>,
     pub(super) stamps: Arc<Stamps>,
+    /// All about the subjects that lists were made of, and those that do not exist.
     pub(super) subjects: SubjectCache,
+    /// What decides about each subject that was asked about.
+    pub(super) decisions: SubjectMap<Decidable>,
     pub(super) catalogs: CatalogCache,
     pub(super) sets: Interner<Signature, EffectiveSet>,
     /// Compiled custom roles, by the version of the catalog too.
@@ -165,6 +168,13 @@ impl Core {
         Timestamp(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
+    /// The instant for which what is kept is looked at.
+    pub(super) fn asked_at(&self, now: Timestamp) -> Timestamp {
+        #[cfg(test)]
+        let now = self.with_faulty_clock(now);
+        now
+    }
+
     /// A catalog made ready, as it is now. None: there is no such catalog.
     pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
         let mut read = |stamps: &Stamps, dependencies: &mut crate::cache::Dependencies| {
@@ -172,7 +182,7 @@ impl Core {
             let record = facts::get_catalog(&StoreView(&*self.store), &Key::Catalog(number))?;
             Ok((record.map(|record| self.compile(record)), None))
         };
-        let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), &mut read)?;
+        let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), |_| true, &mut read)?;
         Ok(entry.value.clone())
     }
 
@@ -239,10 +249,15 @@ impl Service {
     pub fn start(store: Arc<dyn Store>, log: Arc<dyn ChangeLog>, settings: Settings) -> std::io::Result<Self> {
         let head = store.head();
         let stamps = Arc::new(Stamps::new(head.revision, settings.seed));
+        let limits = settings.cache;
+        // Names of subjects take the most; the sets that they share, and what lists are made of, the rest.
+        let names = usize::try_from(limits.bytes / 2).unwrap_or(usize::MAX);
+        let lists = CacheLimits { bytes: limits.bytes / 4, ..limits };
         let core = Arc::new(Core {
             store,
             stamps: Arc::clone(&stamps),
-            subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(settings.cache)),
+            subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(lists)),
+            decisions: SubjectMap::new(Arc::clone(&stamps), names, limits.bytes / 4, settings.seed),
             catalogs: LoadCache::new(stamps, TableMap::default()),
             sets: Interner::default(),
             roles: Interner::default(),
@@ -276,6 +291,7 @@ impl Service {
     /// Forgets every kept answer. For tests and benchmarks of cold answers: correctness never needs it.
     pub fn clear_cache(&self) {
         self.core.subjects.map().clear();
+        self.core.decisions.clear();
     }
 
     /// Lets writes that are queued finish, and takes no more. Returns when the writer has ended.

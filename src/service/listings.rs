@@ -1,10 +1,12 @@
 //! ListPermissions and ListApiScopes: all that would be allowed, and why.
 
 use super::{
+    answerable::Answerable,
     core::{ReadAt, Service},
     error::ServiceError,
     facts::{self, PolicyName, RoleName},
-    questions::{Answerable, LoadedName, SubjectName, no_account},
+    questions::no_account,
+    subjects::{LoadedName, SubjectName},
 };
 use crate::{
     engine::{
@@ -188,14 +190,14 @@ fn listed(
     size: usize,
     after: Option<&str>,
 ) -> Result<ListedPermissions, ServiceError> {
-    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(account.as_str())) };
+    let Answerable::Subject { subject, evidence, .. } = answerable else { return Err(no_account(account.as_str())) };
     let set = &subject.set;
     let catalog = set.catalog();
     let definition = &catalog.catalog().definition;
     let mut permissions: Vec<ListedPermission> = Vec::new();
     let mut facets: Vec<Facet> = Vec::new();
     let (mut path_count, mut next) = (0, None);
-    for Listed { permission: index, grants, denies } in effective_permissions(subject, after) {
+    for Listed { permission: index, grants, denies } in effective_permissions(subject, evidence, after) {
         let Some(permission) = catalog.definition(index) else { continue };
         let count = grants.len() + denies.len();
         let is_full = permissions.len() == size || path_count + count > MAX_PATHS;
@@ -333,11 +335,11 @@ fn listed_api_scopes(
     size: usize,
     after: Option<&str>,
 ) -> Result<ListedApiScopes, ServiceError> {
-    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(account.as_str())) };
+    let Answerable::Subject { subject, evidence, .. } = answerable else { return Err(no_account(account.as_str())) };
     let catalog = subject.set.catalog();
     let definition = &catalog.catalog().definition;
     let mut provided_by = Vec::new();
-    for Listed { permission, grants, .. } in effective_permissions(subject, None) {
+    for Listed { permission, grants, .. } in effective_permissions(subject, evidence, None) {
         provided_by.push((permission, provided(catalog, permission, &grants)));
     }
     let mut api_scopes: Vec<ListedApiScope> = Vec::new();

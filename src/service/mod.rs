@@ -5,6 +5,7 @@
 
 mod access_lists;
 mod accounts;
+mod answerable;
 mod apply_account;
 mod bindings;
 mod catalog_drops;
@@ -35,6 +36,7 @@ mod role_parts;
 mod roles;
 mod searches;
 mod service_accounts;
+mod subjects;
 mod sweep;
 mod teams;
 mod users;
@@ -83,7 +85,7 @@ pub use self::{
     new_access::NewAccess,
     places::PlaceName,
     policies::{NewPolicy, PolicyParent, PolicyUpdate, PolicyView, create_policy, delete_policy, update_policy},
-    questions::{AskedName, Asking, BatchItem, Decided, SubjectKind, SubjectName},
+    questions::{AskedName, Asking, BatchItem, Decided},
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },
@@ -93,6 +95,7 @@ pub use self::{
         NewServiceAccount, ServiceAccountUpdate, ServiceAccountView, create_service_account, delete_service_account,
         update_service_account,
     },
+    subjects::{SubjectKind, SubjectName},
     teams::{DeletedTeam, NewTeam, TeamUpdate, TeamView, create_team, delete_team, update_team},
     users::{
         HeldRoleView, NewUser, RemovedRole, UserFilter, UserUpdate, UserView, create_users, delete_user, erase_user,

@@ -1,4 +1,4 @@
-//! Check and BatchCheck: from the cache where it holds, worked out otherwise. The lists of `listings` begin here too.
+//! Check and BatchCheck: from what is kept where it holds, worked out otherwise. The lists of `listings` begin here too.
 
 use std::{
     collections::{HashMap, hash_map},
@@ -7,72 +7,17 @@ use std::{
 
 use super::{
     MAX_BATCH,
-    core::{Core, ReadAt, Service, StoreView},
+    answerable::{Answerable, Decidable},
+    core::{ReadAt, Service, StoreView},
     error::{ErrorReason, ServiceError},
-    facts,
-    holdings::{Gathered, Gatherer, Holding},
     places::PlaceName,
+    subjects::SubjectName,
 };
 use crate::{
-    cache::{Dependencies, Entry, Stamps, Weighed},
-    engine::{
-        Asked, Attributes, CompiledCatalog, HeldException, HeldRole, Question, Reason, Standing, Subject, decide,
-    },
-    model::{
-        AccountId, AccountState, CatalogId, Dependency, Key, MAX_ID_BYTES, Number, Revision, ServiceAccountId,
-        ServiceAccountState, Timestamp, UserId, UserState,
-    },
-    store::View,
+    cache::{Dependencies, Entry, Found, Seen, Shared, Stamps, Weighed},
+    engine::{Asked, Attributes, CompiledCatalog, Question, Reason, Subject, decide},
+    model::{AccountId, CatalogId, Dependency, MAX_ID_BYTES, Revision, Timestamp},
 };
-
-/// Of which kind a subject is. A user and a service account of the same id are two subjects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SubjectKind {
-    /// A user.
-    User,
-    /// A service account.
-    ServiceAccount,
-}
-
-/// Who a question is about: the well-formed ids of an account and of a user or service account in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SubjectName<'a> {
-    account: &'a str,
-    kind: SubjectKind,
-    id: &'a str,
-}
-
-/// A subject of an account, for a load.
-pub(super) struct LoadedName {
-    pub(super) account: AccountId,
-    subject: LoadedSubject,
-}
-
-impl LoadedName {
-    /// A user of an account.
-    pub(super) fn user(account: AccountId, id: UserId) -> Self {
-        Self { account, subject: LoadedSubject::User(id) }
-    }
-
-    /// A service account of an account.
-    pub(super) fn service_account(account: AccountId, id: ServiceAccountId) -> Self {
-        Self { account, subject: LoadedSubject::ServiceAccount(id) }
-    }
-
-    /// The same, borrowed.
-    pub(super) fn as_subject(&self) -> SubjectName<'_> {
-        let (kind, id) = match &self.subject {
-            LoadedSubject::User(id) => (SubjectKind::User, id.as_str()),
-            LoadedSubject::ServiceAccount(id) => (SubjectKind::ServiceAccount, id.as_str()),
-        };
-        SubjectName { account: self.account.as_str(), kind, id }
-    }
-}
-
-pub(super) enum LoadedSubject {
-    User(UserId),
-    ServiceAccount(ServiceAccountId),
-}
 
 /// What a question is about, by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,112 +26,6 @@ pub enum AskedName<'a> {
     Permission(&'a str),
     /// An API scope.
     ApiScope(&'a str),
-}
-
-/// The cache's key of a subject: its kind and both ids, the first with its length before it, so that no two share one.
-struct SubjectKey {
-    bytes: [u8; 2 + 2 * MAX_ID_BYTES],
-    length: usize,
-}
-
-impl<'a> SubjectName<'a> {
-    /// Names a subject, if both ids are well formed. Allocates nothing.
-    ///
-    /// # Errors
-    /// Which of the two is no id, and why.
-    pub fn new(account: &'a str, kind: SubjectKind, id: &'a str) -> Result<Self, crate::model::InvalidId> {
-        AccountId::check(account)?;
-        match kind {
-            SubjectKind::User => UserId::check(id)?,
-            SubjectKind::ServiceAccount => ServiceAccountId::check(id)?,
-        }
-        Ok(Self { account, kind, id })
-    }
-
-    fn key(self) -> SubjectKey {
-        let mut bytes = [0; 2 + 2 * MAX_ID_BYTES];
-        // Ids are at most MAX_ID_BYTES long, so the length fits a byte and both fit the array.
-        let length = u8::try_from(self.account.len()).unwrap_or(u8::MAX);
-        let kind = match self.kind {
-            SubjectKind::User => b'u',
-            SubjectKind::ServiceAccount => b's',
-        };
-        let parts = [&[kind, length][..], self.account.as_bytes(), self.id.as_bytes()];
-        let mut end = 0;
-        for part in parts {
-            for byte in part {
-                if let Some(place) = bytes.get_mut(end) {
-                    *place = *byte;
-                }
-                end += 1;
-            }
-        }
-        SubjectKey { bytes, length: end }
-    }
-
-    /// The subject's id.
-    pub(super) fn id(self) -> &'a str {
-        self.id
-    }
-
-    pub(super) fn to_owned(self) -> Result<LoadedName, ServiceError> {
-        let invalid = |error: crate::model::InvalidId| ServiceError::field("subject", error.to_string());
-        Ok(LoadedName {
-            account: AccountId::new(self.account).map_err(invalid)?,
-            subject: match self.kind {
-                SubjectKind::User => LoadedSubject::User(UserId::new(self.id).map_err(invalid)?),
-                SubjectKind::ServiceAccount => {
-                    LoadedSubject::ServiceAccount(ServiceAccountId::new(self.id).map_err(invalid)?)
-                }
-            },
-        })
-    }
-}
-
-impl SubjectKey {
-    fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-}
-
-/// What is kept for a subject.
-#[derive(Debug)]
-pub(super) enum Answerable {
-    /// There is no such account.
-    NoAccount,
-    /// Everything that a question needs.
-    Subject { account: Number, subject: Subject },
-}
-
-impl Weighed for Answerable {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::NoAccount => size_of::<Self>(),
-            // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
-            // nothing stays within its bound too.
-            Self::Subject { subject, .. } => {
-                let reasons = subject.exceptions.iter().map(|each| size_of::<HeldException>() + each.reason.len());
-                size_of::<Self>()
-                    + subject.held.len() * size_of::<HeldRole>()
-                    + reasons.sum::<usize>()
-                    + subject.set.bytes()
-            }
-        }
-    }
-
-    fn is_negative(&self) -> bool {
-        match self {
-            Self::NoAccount => true,
-            Self::Subject { subject, .. } => subject.standing == Standing::Unknown,
-        }
-    }
-
-    fn account(&self) -> Option<Number> {
-        match self {
-            Self::NoAccount => None,
-            Self::Subject { account, .. } => Some(*account),
-        }
-    }
 }
 
 /// The answer to one question.
@@ -211,45 +50,48 @@ pub struct Asking<'a> {
     pub attributes: &'a Attributes,
 }
 
-/// One question of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BatchItem {
-    /// Of which kind the subject is.
-    pub kind: SubjectKind,
-    /// The subject's id, not yet looked at.
-    pub id: String,
-    /// The permission's id, not yet looked at; empty: an API scope is asked for.
-    pub permission: String,
-    /// The API scope's id, not yet looked at.
-    pub api_scope: String,
-    /// The path, not yet looked at; empty: none.
-    pub resource: String,
-    /// Facets with their values, not yet looked at.
-    pub facets: Vec<(String, String)>,
-    /// What conditions can look at.
-    pub attributes: Attributes,
-}
+/// A question of a batch, or what is wrong with it in itself.
+pub type BatchItem<'a> = Result<Asking<'a>, ServiceError>;
 
-pub(super) type Kept = Arc<Entry<Answerable>>;
+type Kept = Arc<Entry<Answerable>>;
 
 impl Service {
-    /// May this subject do this? Cost: one look-up if the answer is kept and holds, and what [`decide`] costs; else a few
-    /// reads for each of the subject's teams, roles, policies and resources.
+    /// May this subject do this? Cost: three look-ups if what it is made from is kept and holds, and what [`decide`] costs;
+    /// else a few reads for each of the subject's teams, roles, policies and resources.
     ///
     /// # Errors
     /// An unknown account or permission, a place that does not fit, and whatever keeps the facts from being read: never an
     /// allow.
     pub async fn check(&self, question: &Asking<'_>, at: ReadAt) -> Result<Decided, ServiceError> {
-        let now = self.core.now();
-        if let ReadAt::Exact(revision) = at {
-            let answerable = self.answerable_at(question.subject, revision, now).await?;
-            return answer(&answerable, question, revision);
+        match at {
+            ReadAt::Latest => match self.check_kept(question) {
+                Some(decided) => decided,
+                None => self.check_anew(question).await,
+            },
+            ReadAt::Exact(revision) => {
+                let answerable = self.answerable_at(question.subject, revision, self.core.now()).await?;
+                Ok(Decided { reason: answer(decided_by(&answerable, question.subject)?, question)?, revision })
+            }
         }
-        // Read before the entry is looked at: whatever was published by now is seen, and the answer holds at the later
-        // of the two revisions.
+    }
+
+    /// The answer, if what it is made from is kept and holds. Waits for nothing, takes no lock, allocates nothing unless
+    /// the question names facets or is wrong.
+    fn check_kept(&self, question: &Asking<'_>) -> Option<Result<Decided, ServiceError>> {
+        // Read before the kept value is looked at: whatever was published by now is seen, and the answer holds at the
+        // later of the two revisions.
         let stable = self.core.stamps.stable();
-        let entry = self.entry(question.subject, now).await?;
-        answer(&entry.value, question, stable.max(entry.revision))
+        let found = self.core.decisions.hit(question.subject.named(), || self.core.asked_at(self.core.now()))?;
+        let Decidable(subject) = found.value()?;
+        let revision = stable.max(found.revision);
+        Some(answer(subject, question).map(|reason| Decided { reason, revision }))
+    }
+
+    async fn check_anew(&self, question: &Asking<'_>) -> Result<Decided, ServiceError> {
+        let stable = self.core.stamps.stable();
+        let found = self.decidable(question.subject, self.core.now()).await?;
+        let Some(Decidable(subject)) = found.value() else { return Err(no_account(question.subject.account())) };
+        Ok(Decided { reason: answer(subject, question)?, revision: stable.max(found.revision) })
     }
 
     /// Answers many questions about one account at one revision and one instant; an item that is an error is an error of
@@ -260,7 +102,7 @@ impl Service {
     pub async fn batch_check(
         &self,
         account: &str,
-        items: &[BatchItem],
+        items: &[BatchItem<'_>],
         at: ReadAt,
     ) -> Result<(Vec<Result<Reason, ServiceError>>, Revision), ServiceError> {
         if items.is_empty() || items.len() > MAX_BATCH {
@@ -274,23 +116,12 @@ impl Service {
         if at == ReadAt::Latest {
             for _ in 0..3 {
                 let start = self.core.stamps.stable();
-                let mut entries: Vec<Result<Kept, ServiceError>> = Vec::with_capacity(items.len());
-                for item in items {
-                    entries.push(match item.subject(account) {
-                        Ok(subject) => Ok(self.entry(subject, now).await?),
-                        Err(error) => Err(error),
-                    });
-                }
-                let holds = |entry: &Result<Kept, ServiceError>| {
-                    entry.as_ref().map_or(true, |entry| self.core.subjects.holds_at(entry, start))
-                };
-                if entries.iter().flatten().any(|entry| entry.is_unkept()) {
+                let Some((results, seen)) = self.batch_of_latest(items, now).await? else {
                     // A large write is under way: history is where the rest of the batch is found too.
                     break;
-                }
-                if entries.iter().all(holds) {
-                    let results = items.iter().zip(entries).map(|(item, entry)| item.result(account, &entry?.value));
-                    return Ok((whole_account(results.collect())?, start));
+                };
+                if self.core.decisions.all_hold_at(&seen, start) {
+                    return Ok((whole_account(results)?, start));
                 }
             }
         }
@@ -299,25 +130,63 @@ impl Service {
             ReadAt::Exact(revision) => revision,
         };
         let mut results = Vec::with_capacity(items.len());
-        let mut known: HashMap<(SubjectKind, &str), Answerable> = HashMap::new();
+        let mut known: HashMap<SubjectName<'_>, Answerable> = HashMap::new();
         for item in items {
-            let subject = match item.subject(account) {
-                Ok(subject) => subject,
+            let question = match item {
+                Ok(question) => question,
                 Err(error) => {
-                    results.push(Err(error));
+                    results.push(Err(error.clone()));
                     continue;
                 }
             };
-            let answerable = match known.entry((item.kind, item.id.as_str())) {
+            let answerable = match known.entry(question.subject) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
-                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(subject, revision, now).await?),
+                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(question.subject, revision, now).await?),
             };
-            results.push(item.result(account, answerable));
+            results.push(decided_by(answerable, question.subject).and_then(|subject| answer(subject, question)));
         }
         Ok((whole_account(results)?, revision))
     }
 
-    /// The entry of a subject at a revision and an instant, and the revision at which it is so.
+    /// The answers at this moment, each from what holds when it is looked at, and what they depend on. None: something is
+    /// only to be had from the past.
+    async fn batch_of_latest(
+        &self,
+        items: &[BatchItem<'_>],
+        now: Timestamp,
+    ) -> Result<Option<(Vec<Result<Reason, ServiceError>>, Seen<Decidable>)>, ServiceError> {
+        let mut results = Vec::with_capacity(items.len());
+        let mut seen = Seen::default();
+        // Many a batch is about one subject.
+        let mut last: Option<(SubjectName<'_>, Arc<Shared<Decidable>>)> = None;
+        for item in items {
+            let question = match item {
+                Ok(question) => question,
+                Err(error) => {
+                    results.push(Err(error.clone()));
+                    continue;
+                }
+            };
+            let name = question.subject;
+            if !last.as_ref().is_some_and(|(last, _)| *last == name) {
+                let found = match self.core.decisions.hit(name.named(), || self.core.asked_at(now)) {
+                    Some(found) => found,
+                    None => self.decidable(name, now).await?,
+                };
+                if found.is_unkept() {
+                    return Ok(None);
+                }
+                last = seen.note(&found).map(|shared| (name, shared));
+            }
+            results.push(match &last {
+                Some((_, shared)) => answer(&shared.value.0, question),
+                None => Err(no_account(name.account())),
+            });
+        }
+        Ok(Some((results, seen)))
+    }
+
+    /// Everything about a subject at a revision and an instant, and the revision at which it is so.
     pub(super) async fn entry_at(
         &self,
         name: SubjectName<'_>,
@@ -327,7 +196,7 @@ impl Service {
         match at {
             ReadAt::Latest => {
                 let stable = self.core.stamps.stable();
-                let entry = self.entry(name, now).await?;
+                let entry = self.entry(name, now, |_| true).await?;
                 let revision = stable.max(entry.revision);
                 Ok((entry, revision))
             }
@@ -338,13 +207,30 @@ impl Service {
         }
     }
 
-    /// The kept entry of a subject, or a new one.
-    async fn entry(&self, subject: SubjectName<'_>, now: Timestamp) -> Result<Kept, ServiceError> {
+    /// What decides about a subject, worked out and kept for the next question. No value: there is no such account.
+    async fn decidable(&self, subject: SubjectName<'_>, now: Timestamp) -> Result<Found<Decidable>, ServiceError> {
+        // What exists is kept in the map of subjects, in few bytes.
+        let entry = self.entry(subject, now, Weighed::is_negative).await?;
+        let Answerable::Subject { account, subject: decides, .. } = &entry.value else {
+            return Ok(Found::nothing(&entry));
+        };
+        let value = Decidable(decides.clone());
+        if entry.is_unkept() || entry.value.is_negative() {
+            return Ok(Found::unkept(&entry, value));
+        }
+        let own = entry.value.own_slots(&subject.to_owned()?, &self.core.stamps);
+        Ok(self.core.decisions.keep(subject.named(), *account, &entry, own, value))
+    }
+
+    /// The kept entry of a subject, or a new one. `keeps`: whether a new one is kept.
+    async fn entry(
+        &self,
+        subject: SubjectName<'_>,
+        now: Timestamp,
+        keeps: fn(&Answerable) -> bool,
+    ) -> Result<Kept, ServiceError> {
         let key = subject.key();
-        #[cfg(test)]
-        let asked_at = self.core.with_faulty_clock(now);
-        #[cfg(not(test))]
-        let asked_at = now;
+        let asked_at = self.core.asked_at(now);
         if let Some(entry) = self.core.subjects.hit(key.as_bytes(), asked_at) {
             return Ok(entry);
         }
@@ -357,7 +243,7 @@ impl Service {
             };
             // What was published before this line is seen by either way.
             let stable = core.stamps.stable();
-            match core.subjects.get_or_load(key.as_bytes(), asked_at, &mut read).map_err(ServiceError::from) {
+            match core.subjects.get_or_load(key.as_bytes(), asked_at, keeps, &mut read).map_err(ServiceError::from) {
                 Err(error) if error.reason == ErrorReason::Disturbed => {
                     // A large write can take long. What was published before it is answered meanwhile, from history.
                     let (answerable, _) = core.load(&core.at(stable), &name, Some(stable), now, &mut |_| {})?;
@@ -381,124 +267,11 @@ impl Service {
     }
 }
 
-impl Core {
-    /// Reads all that a question about a subject needs, noting each thing before it is read. Gives the first instant at
-    /// which something of it ceases to count too. `past`: the revision of the view, if it is not of this moment.
-    pub(super) fn load(
-        &self,
-        view: &dyn View,
-        name: &LoadedName,
-        past: Option<Revision>,
-        now: Timestamp,
-        note: facts::Note<'_>,
-    ) -> Result<(Answerable, Option<Timestamp>), ServiceError> {
-        let account_id = &name.account;
-        note(Dependency::AccountName(account_id.clone()));
-        let Some(account) = facts::get_name(view, &Key::AccountName(account_id.clone()))?.map(|name| name.value) else {
-            return Ok((Answerable::NoAccount, None));
-        };
-        note(Dependency::Thing(account));
-        let Some(record) = facts::get_account(view, &Key::Account(account))?.map(|record| record.value) else {
-            return Ok((Answerable::NoAccount, None));
-        };
-        note(Dependency::Thing(record.catalog));
-        let catalog = match past {
-            Some(revision) => self.catalog_at(record.catalog, revision)?,
-            None => self.catalog(record.catalog)?,
-        };
-        let Some(catalog) = catalog else { return Ok((Answerable::NoAccount, None)) };
-
-        let (standing, holding) = match &name.subject {
-            #[cfg(test)]
-            LoadedSubject::ServiceAccount(id)
-                if self.settings.fault == Some(super::core::Fault::ServiceAccountAsUser) =>
-            {
-                let id = UserId::new(id.as_str()).map_err(|error| ServiceError::field("subject", error.to_string()))?;
-                load_user(view, account, &id, record.state, note)?
-            }
-            LoadedSubject::User(id) => load_user(view, account, id, record.state, note)?,
-            LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, note)?,
-        };
-        #[cfg(test)]
-        let record = self.with_faulty_features(record, &catalog);
-        let gatherer = Gatherer { core: self, view, account, catalog: &catalog, now };
-        let Gathered { set, held, exceptions, expires } = gatherer.gather(holding, record.features, note)?;
-        Ok((Answerable::Subject { account, subject: Subject { standing, set, held, exceptions } }, expires))
-    }
-}
-
-/// Where a user stands, and whether what it holds matters. Who is not active is asked about seldom and told no at once: its
-/// roles are not even read.
-fn load_user(
-    view: &dyn View,
-    account: Number,
-    id: &UserId,
-    account_state: AccountState,
-    note: facts::Note<'_>,
-) -> Result<(Standing, Holding), ServiceError> {
-    let name = Key::UserName { account, id: id.clone() };
-    note(Dependency::UserName { account, id: id.clone() });
-    let Some(user) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), Holding::Nothing));
-    };
-    note(Dependency::Thing(user));
-    let record = facts::get_user(view, &Key::User { account, user })?;
-    let standing = standing(account_state, record.map(|record| record.value.state == UserState::Active));
-    let holding = if standing == Standing::Active { Holding::User(user) } else { Holding::Nothing };
-    Ok((standing, holding))
-}
-
-/// The same for a service account, which holds what it holds directly.
-fn load_service_account(
-    view: &dyn View,
-    account: Number,
-    id: &ServiceAccountId,
-    account_state: AccountState,
-    note: facts::Note<'_>,
-) -> Result<(Standing, Holding), ServiceError> {
-    let name = Key::ServiceAccountName { account, id: id.clone() };
-    note(Dependency::ServiceAccountName { account, id: id.clone() });
-    let Some(service_account) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), Holding::Nothing));
-    };
-    note(Dependency::Thing(service_account));
-    let record = facts::get_service_account(view, &Key::ServiceAccount { account, service_account })?;
-    let is_active = record.map(|record| record.value.state == ServiceAccountState::Active);
-    let standing = standing(account_state, is_active);
-    let holding =
-        if standing == Standing::Active { Holding::ServiceAccount(service_account) } else { Holding::Nothing };
-    Ok((standing, holding))
-}
-
-/// Whether a subject can be allowed anything. `is_active`: none if it does not exist.
-fn standing(account: AccountState, is_active: Option<bool>) -> Standing {
-    match (account, is_active) {
-        (AccountState::Suspended, _) => Standing::AccountSuspended,
-        (AccountState::Active, None) => Standing::Unknown,
-        (AccountState::Active, Some(true)) => Standing::Active,
-        (AccountState::Active, Some(false)) => Standing::NotActive,
-    }
-}
-
-impl BatchItem {
-    fn subject<'a>(&'a self, account: &'a str) -> Result<SubjectName<'a>, ServiceError> {
-        SubjectName::new(account, self.kind, &self.id)
-            .map_err(|error| ServiceError::field("subject", error.to_string()))
-    }
-
-    fn result(&self, account: &str, answerable: &Answerable) -> Result<Reason, ServiceError> {
-        let asked = match self.permission.as_str() {
-            "" => AskedName::ApiScope(&self.api_scope),
-            permission => AskedName::Permission(permission),
-        };
-        let facets = self.facets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let question = Asking {
-            subject: SubjectName { account, kind: self.kind, id: &self.id },
-            asked,
-            place: PlaceName { resource: &self.resource, facets },
-            attributes: &self.attributes,
-        };
-        answer(answerable, &question, Revision(0)).map(|answer| answer.reason)
+/// What decides about a subject that was read at a revision.
+fn decided_by<'a>(answerable: &'a Answerable, name: SubjectName<'_>) -> Result<&'a Subject, ServiceError> {
+    match answerable {
+        Answerable::Subject { subject, .. } => Ok(subject),
+        Answerable::NoAccount => Err(no_account(name.account())),
     }
 }
 
@@ -513,10 +286,9 @@ fn whole_account(
     missing.map_or(Ok(results), Err)
 }
 
-/// The one place where a kept subject becomes an answer.
-fn answer(answerable: &Answerable, question: &Asking<'_>, revision: Revision) -> Result<Decided, ServiceError> {
-    let Answerable::Subject { subject, .. } = answerable else { return Err(no_account(question.subject.account)) };
-    Ok(Decided { reason: decide(subject, question.about(subject.set.catalog())?), revision })
+/// The one place where a subject becomes an answer.
+fn answer(subject: &Subject, question: &Asking<'_>) -> Result<Reason, ServiceError> {
+    Ok(decide(subject, question.about(subject.set.catalog())?))
 }
 
 impl<'a> Asking<'a> {
@@ -528,7 +300,7 @@ impl<'a> Asking<'a> {
             Asked::ApiScope(_) => None,
         };
         let place = self.place.find(catalog, permission)?;
-        Ok(Question { asked, place, subject: self.subject.id, attributes: self.attributes })
+        Ok(Question { asked, place, subject: self.subject.id(), attributes: self.attributes })
     }
 }
 

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    answerable::Answerable,
     core::{CatalogAt, Core, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, FoundAccount},
     places::{PlaceName, type_missing},
-    questions::{Answerable, AskedName, Asking, LoadedName, SubjectName, no_account},
+    questions::{AskedName, Asking, no_account},
+    subjects::{LoadedName, SubjectName},
 };
 use crate::{
     engine::{Asked, Attributes, CompiledCatalog, HeldBy, Place, Question, Reason, RoleFacts, allowing_ways, decide},
@@ -377,7 +379,7 @@ impl Page<'_> {
             }
         };
         let (answerable, _) = self.core.load(self.view, &name, Some(self.view.revision), self.now, &mut |_| {})?;
-        let Answerable::Subject { subject, .. } = &answerable else { return Ok(None) };
+        let Answerable::Subject { subject, evidence, .. } = &answerable else { return Ok(None) };
         let asking = Asking {
             subject: name.as_subject(),
             asked: search.asked(),
@@ -389,7 +391,7 @@ impl Page<'_> {
             return Ok(None);
         }
         let (mut direct, mut teams) = (false, BTreeSet::new());
-        for way in allowing_ways(subject, &question) {
+        for way in allowing_ways(subject, evidence, &question) {
             match way.by {
                 HeldBy::Binding(held) => match &held.team {
                     Some((_, team)) => _ = teams.insert(team.clone()),

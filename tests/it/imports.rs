@@ -17,13 +17,13 @@ struct Row(&'static str, &'static str, &'static str);
 
 const TABLE: &[Row] = &[
     Row("model", "", "thiserror"),
-    Row("engine", "model", "thiserror"),
+    Row("engine", "model", "foldhash thiserror"),
     Row("conditions", "engine", "cel thiserror"),
     // Which texts are conditions is asked of the language; times are written as prost writes them.
     Row("files", "conditions model", "granit_parser prost_types serde_json"),
     Row("presets", "", ""),
     Row("store", "model", "crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
-    Row("cache", "model", "moka shuttle"),
+    Row("cache", "model", "arc_swap bytemuck foldhash moka shuttle"),
     Row("service", "cache conditions engine files model store", "thiserror tokio tracing"),
     Row(
         "api",

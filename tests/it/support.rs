@@ -63,6 +63,7 @@ pub fn settings(directory: &Path) -> ServeSettings {
         listen_unix: None,
         data: DataPlace::Directory(directory.to_owned()),
         cache_bytes: 64 << 20,
+        threads: Some(2),
         log: "error".to_owned(),
         log_format: LogFormat::Pretty,
         drain: Duration::ZERO,

@@ -10,7 +10,7 @@ use std::{
 use rolecall::{
     engine::{
         Access, AccessList, AttributeValue, Attributes, BoundResource, BoundRole, CompiledCatalog, EffectiveSet,
-        HeldBy, HeldException, HeldRole, Holdings, Place, Question, Reason, RoleFacts, Standing, Subject, agrees,
+        HeldBy, Evidence, HeldException, HeldRole, Holdings, Place, Question, Reason, RoleFacts, Standing, Subject, agrees,
         decide, effective_permissions,
     },
     model::{
@@ -196,7 +196,7 @@ impl Facts {
     }
 
     /// A subject as the engine wants it.
-    pub fn subject(&self, name: &str, now: Timestamp) -> Subject {
+    pub fn whole(&self, name: &str, now: Timestamp) -> (Subject, Evidence) {
         let standing = match self.subjects.get(name).map(String::as_str) {
             _ if !self.active => Standing::AccountSuspended,
             None => Standing::Unknown,
@@ -245,7 +245,12 @@ impl Facts {
         let features: Vec<Number> =
             self.features.iter().filter_map(|feature| self.catalog.feature_number(feature)).collect();
         let set = Arc::new(EffectiveSet::new(Arc::clone(&self.catalog), &features, holdings));
-        Subject { standing, set, held, exceptions }
+        (Subject { standing, set }, Evidence { held, exceptions })
+    }
+
+    /// What decides about a subject.
+    pub fn subject(&self, name: &str, now: Timestamp) -> Subject {
+        self.whole(name, now).0
     }
 
     fn decide(&self, name: &str, asked: &Asked, about: &About, now: Timestamp) -> Reason {
@@ -253,9 +258,9 @@ impl Facts {
     }
 
     fn check_listed(&self, listed: &Listed, name: &str) {
-        let subject = self.subject(&listed.subject, begin());
+        let (subject, evidence) = self.whole(&listed.subject, begin());
         let index = self.catalog.permission(&listed.permission).unwrap();
-        let found = effective_permissions(&subject, None).find(|found| found.permission == index);
+        let found = effective_permissions(&subject, &evidence, None).find(|found| found.permission == index);
         let Some(through) = &listed.through else {
             assert!(found.is_none(), "{name}: {} is listed", listed.permission);
             return;

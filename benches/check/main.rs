@@ -1,0 +1,38 @@
+//! What a decision costs, beside what the least that could be done would cost. Run with `cargo bench`.
+//!
+//! Every pair is measured in turns, so that whatever else the machine does falls on both, and what counts is the ratio
+//! of the two. `ROLECALL_BENCH_ROUNDS` sets how many rounds (15). Names of parts after `--` measure those alone:
+//! `cargo bench -- engine in-process`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs)]
+
+mod accounts;
+mod engine;
+mod grpc;
+mod in_process;
+mod pairs;
+mod processes;
+
+/// The same as in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with("--")).collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    pairs::head();
+    if is_wanted("engine") {
+        engine::measure();
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let directory = tempfile::TempDir::new().unwrap();
+        let running = accounts::server(directory.path()).await;
+        if is_wanted("in-process") {
+            in_process::measure(&running).await;
+        }
+        if is_wanted("grpc") {
+            grpc::measure(&running).await;
+        }
+        running.stop().await.unwrap();
+    });
+}

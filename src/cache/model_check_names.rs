@@ -1,0 +1,175 @@
+//! The table of names and the map of subjects under the shuttle model checker, in rooms so small that names are written
+//! over all the time. Run as `model_check`, with it.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use shuttle::{
+    rand::{Rng, thread_rng},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
+    thread,
+};
+
+use super::{
+    compact::{CompactTable, Mapped, Space},
+    *,
+};
+use crate::model::{Dependency, Number, Revision, Timestamp};
+
+fn schedules() -> usize {
+    std::env::var("ROLECALL_SCHEDULES").ok().and_then(|number| number.parse().ok()).unwrap_or(20_000)
+}
+
+/// Words of a ring that has room for two short names.
+const RING: usize = 8;
+
+fn mapped(number: u64) -> Mapped {
+    Mapped { target: number, revision: Revision(number * 3), slots: [number as u16; 2] }
+}
+
+/// One name or two are put in again and again while others ask: whatever is found is of one piece, and of that name.
+fn overwrite(writes: u64) {
+    let table = Arc::new(CompactTable::of_size(1, RING, 7));
+    let names: [&[u8]; 2] = [b"ann", b"bob"];
+    let writer = {
+        let table = Arc::clone(&table);
+        thread::spawn(move || {
+            for number in 0..writes {
+                let of = usize::from(thread_rng().gen_bool(0.3));
+                table.insert(Space::Accounts, names[of], mapped(2 * number + of as u64));
+            }
+        })
+    };
+    for _ in 0..2 {
+        for (of, name) in names.into_iter().enumerate() {
+            if let Some(found) = table.get(Space::Accounts, name) {
+                assert_eq!(found, mapped(found.target), "torn");
+                assert_eq!(found.target % 2, of as u64, "another's");
+            }
+        }
+    }
+    writer.join().unwrap();
+}
+
+#[test]
+fn no_schedule_tears_a_name_that_is_written_over() {
+    shuttle::check_random(|| overwrite(6), schedules());
+    shuttle::check_pct(|| overwrite(6), schedules(), 3);
+}
+
+impl Shareable for [u64; 2] {
+    type Key = Self;
+
+    fn key(&self) -> Self {
+        *self
+    }
+
+    fn bytes(&self) -> usize {
+        16
+    }
+}
+
+/// A map that keeps nothing, as the one that check answers pass by.
+struct Nothing;
+
+impl EntryMap<[u64; 2]> for Nothing {
+    fn get(&self, _: &[u8]) -> Option<Arc<Entry<[u64; 2]>>> {
+        None
+    }
+
+    fn insert(&self, _: &[u8], _: &Arc<Entry<[u64; 2]>>) {}
+}
+
+/// The way of a Check: what is kept if it holds, else worked out and kept. Two records belong together: what the subject
+/// alone depends on, and what all depend on who share its value.
+struct System {
+    records: [AtomicU64; 2],
+    acknowledged: AtomicU64,
+    loads: LoadCache<[u64; 2], (), Nothing>,
+    subjects: SubjectMap<[u64; 2]>,
+}
+
+const OWN: Dependency = Dependency::Thing(Number(1));
+const SHARED: Dependency = Dependency::Thing(Number(2));
+
+impl System {
+    fn new() -> Self {
+        let stamps = Arc::new(Stamps::new(Revision(0), 7));
+        Self {
+            records: Default::default(),
+            acknowledged: AtomicU64::new(0),
+            loads: LoadCache::new(Arc::clone(&stamps), Nothing),
+            subjects: SubjectMap::with_names(stamps, CompactTable::of_size(1, RING, 7), 0),
+        }
+    }
+
+    fn write(&self, revision: u64, of: &[usize]) {
+        let stamps = self.loads.stamps();
+        let dependencies = of.iter().map(|record| if *record == 0 { &OWN } else { &SHARED });
+        let apply = || {
+            of.iter().for_each(|record| self.records[*record].store(revision, SeqCst));
+            Ok::<_, ()>(())
+        };
+        stamps.commit(Revision(revision), &stamps.slots(dependencies), || Ok(()), apply).unwrap();
+        self.acknowledged.store(revision, SeqCst);
+    }
+
+    fn ask(&self) -> [u64; 2] {
+        let name = NamedSubject { account: "a", space: Space::Users, id: "u" };
+        if let Some(found) = self.subjects.hit(name, || Timestamp(0)) {
+            return *found.value().unwrap();
+        }
+        let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
+            stamps.depend(dependencies, &OWN);
+            let own = self.records[0].load(SeqCst);
+            stamps.depend(dependencies, &SHARED);
+            Ok(([own, self.records[1].load(SeqCst)], None))
+        };
+        loop {
+            match self.loads.get_or_load(b"u", Timestamp(0), |_| false, &mut read) {
+                Ok(entry) => {
+                    let own = [self.loads.stamps().own_slot(&OWN); 2];
+                    return *self.subjects.keep(name, Number(1), &entry, own, entry.value).value().unwrap();
+                }
+                Err(_) => thread::yield_now(),
+            }
+        }
+    }
+}
+
+/// Every answer is at least as new as what was acknowledged before the question, and of one moment.
+fn explore() {
+    let system = Arc::new(System::new());
+    let writer = {
+        let system = Arc::clone(&system);
+        thread::spawn(move || {
+            system.write(1, &[0, 1]);
+            system.write(2, &[0]);
+            system.write(3, &[1]);
+        })
+    };
+    let readers: Vec<_> = (0..2)
+        .map(|_| {
+            let system = Arc::clone(&system);
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    let acknowledged = system.acknowledged.load(SeqCst);
+                    let answer = system.ask();
+                    let least = [[0, 0], [1, 1], [2, 1], [2, 3]][acknowledged as usize];
+                    let are_moments = [[0, 0], [1, 1], [2, 1], [2, 3]].contains(&answer);
+                    assert!(are_moments, "{answer:?} is of no moment");
+                    assert!(answer[0] >= least[0] && answer[1] >= least[1], "{answer:?} after {acknowledged}");
+                }
+            })
+        })
+        .collect();
+    writer.join().unwrap();
+    readers.into_iter().for_each(|reader| reader.join().unwrap());
+}
+
+#[test]
+fn no_schedule_makes_what_a_check_is_made_from_stale_or_torn() {
+    shuttle::check_random(explore, schedules());
+    shuttle::check_pct(explore, schedules(), 4);
+}

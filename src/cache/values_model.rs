@@ -1,0 +1,63 @@
+//! What the model checker has in the place of `values`: it forgets whatever it likes.
+
+use std::{ops::Deref, sync::Arc};
+
+use shuttle::rand::{Rng, thread_rng};
+
+use super::{
+    shared::{Shareable, Shared},
+    sync::{Mutex, lock},
+};
+use crate::model::Timestamp;
+
+/// A value that was found.
+pub(super) struct Guard<T>(T);
+
+impl<T> Guard<T> {
+    pub(super) fn from_inner(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> Deref for Guard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Values by number.
+pub struct SharedValues<V>(Mutex<Vec<Arc<Shared<V>>>>);
+
+impl<V: Shareable> SharedValues<V> {
+    /// No values yet.
+    #[must_use]
+    pub fn new(_bytes: u64) -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// The value of a number, or nothing.
+    pub(super) fn get(&self, target: u64) -> Guard<Option<Arc<Shared<V>>>> {
+        let values = lock(&self.0);
+        let found = values.get(usize::try_from(target).unwrap_or(usize::MAX)).filter(|_| thread_rng().gen_bool(0.9));
+        if let Some(shared) = found {
+            shared.note_asked();
+        }
+        Guard(found.cloned())
+    }
+
+    /// Keeps a value, or finds the one that is kept and equal to it.
+    pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Arc<Shared<V>> {
+        let mut values = lock(&self.0);
+        let is_same = |kept: &&Arc<Shared<V>>| {
+            kept.value.key() == value.key() && kept.slots == slots && kept.expires == expires
+        };
+        if let Some(kept) = values.iter().find(is_same) {
+            return Arc::clone(kept);
+        }
+        let shared = Arc::new(Shared::numbered(values.len() as u64, value, slots, expires));
+        values.push(Arc::clone(&shared));
+        shared
+    }
+}
