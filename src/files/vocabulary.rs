@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use crate::model::{CatalogDefinition, MAX_PATH_TYPES, PermissionPattern, ResourcePattern, ResourceType};
+use crate::model::{
+    CatalogDefinition, MAX_PATH_TYPES, PermissionPattern, ResourcePattern, ResourceType, ResourceTypeIndex,
+};
 
 /// The permissions and the paths of a catalog, for looking up patterns.
 pub struct Vocabulary<'c> {
@@ -84,6 +86,13 @@ impl<'c> Vocabulary<'c> {
     pub fn has_path(&self, pattern: &ResourcePattern) -> bool {
         let Some(paths) = &self.paths else { return true };
         pattern.is_everything() || paths.iter().any(|path| pattern.could_match(path.iter().copied()))
+    }
+
+    /// Whether a pattern could match the path of a resource of this type.
+    #[must_use]
+    pub fn has_path_of(&self, resource_type: ResourceTypeIndex, pattern: &ResourcePattern) -> bool {
+        let Some(paths) = &self.paths else { return true };
+        paths.get(resource_type.position()).is_some_and(|path| pattern.could_match(path.iter().copied()))
     }
 }
 

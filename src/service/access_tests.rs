@@ -29,19 +29,19 @@ pub(super) fn account() -> AccountId {
     id(AccountId::new, "a")
 }
 
-fn ana() -> HolderName {
+pub(super) fn ana() -> HolderName {
     HolderName::User(id(UserId::new, "ana"))
 }
 
-fn path(text: &str) -> ResourcePath {
+pub(super) fn path(text: &str) -> ResourcePath {
     id(ResourcePath::new, text)
 }
 
-fn resource(text: &str) -> NewResource {
+pub(super) fn resource(text: &str) -> NewResource {
     NewResource { path: path(text), display_name: String::new() }
 }
 
-fn resource_type(name: &str, parent: Option<usize>) -> ResourceType {
+pub(super) fn resource_type(name: &str, parent: Option<usize>) -> ResourceType {
     ResourceType {
         id: id(ResourceTypeId::new, name),
         plural: id(ResourceTypeId::new, &format!("{name}s")),
@@ -67,7 +67,7 @@ fn permission(name: &str, internal: bool) -> PermissionDefinition {
 }
 
 /// Workspaces with lines in them, and queues; `inbox.view` and `inbox.close`, and `ops.view`, which is internal.
-fn catalog(types: Vec<ResourceType>, permissions: &[&str]) -> CatalogDefinition {
+pub(super) fn catalog(types: Vec<ResourceType>, permissions: &[&str]) -> CatalogDefinition {
     let mut permissions: Vec<_> = permissions.iter().map(|id| permission(id, false)).collect();
     permissions.push(permission("ops.view", true));
     let feature =
@@ -265,7 +265,7 @@ async fn access_lists_name_registered_resources_of_their_type_and_lose_what_is_d
     assert_eq!(left(&service, |account| vec![KeyRange::AccountResourceAccess(account)]).await, 0);
 }
 
-fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statement {
+pub(super) fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statement {
     Statement {
         effect,
         permissions: permissions.iter().map(|text| PermissionPattern::new(text).unwrap()).collect(),
@@ -274,7 +274,11 @@ fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statem
     }
 }
 
-async fn policy(service: &Service, name: &str, statements: Vec<Statement>) -> Result<PolicyView, ServiceError> {
+pub(super) async fn policy(
+    service: &Service,
+    name: &str,
+    statements: Vec<Statement>,
+) -> Result<PolicyView, ServiceError> {
     let (display_name, description) = (name.to_owned(), String::new());
     let new = NewPolicy { id: id(PolicyId::new, name), display_name, description, statements };
     service.write(create_policy(account(), new)).await.map(|written| written.value)

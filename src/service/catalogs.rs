@@ -118,7 +118,8 @@ pub struct AppliedCatalog {
 /// Creates a catalog or replaces it whole. What keeps its id keeps its number; what is dropped is void at once,
 /// everywhere. Refused if it is another version than expected, or, without `allow_drops`, if it drops what accounts use:
 /// then `drops` is told what and by whom. Cost: linear in the catalog, and if it drops something in the accounts under it,
-/// and their custom roles, resources and exceptions as far as it may be used there; accounts follow without being touched.
+/// and their custom roles, custom policies, resources and exceptions as far as it may be used there; accounts follow
+/// without being touched.
 #[must_use]
 pub fn apply_catalog(
     definition: CatalogDefinition,

@@ -46,6 +46,8 @@ mod access_tests;
 #[cfg(test)]
 mod account_file_tests;
 #[cfg(test)]
+mod catalog_drops_tests;
+#[cfg(test)]
 mod planted_bugs;
 #[cfg(test)]
 mod role_tests;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Catalog, Effect, Holder, Oracle, PolicyName, RoleName, Set, Subject};
+use super::{
+    Account, Catalog, Effect, Holder, Oracle, PolicyName, RoleName, Set, Statement, Subject, paths::could_match,
+};
 
 /// Who holds a role, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,7 +131,8 @@ impl Oracle {
 
     /// What a new version of a catalog drops although accounts use it, with how many accounts do and how many uses there
     /// are. Of a permission: custom roles that list it, and exceptions. Of a feature: accounts with it. Of a role: those who
-    /// hold it, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its resources.
+    /// hold it, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its resources, and
+    /// the custom policies that lose a pattern by it.
     /// A custom role that lists a permission which is internal
     /// by now loses it too, and would have it again were it internal no more.
     pub fn drops(&self, id: &str, new: &Catalog) -> BTreeMap<String, (usize, usize)> {
@@ -168,7 +171,11 @@ impl Oracle {
         for resource_type in old.dropped_types(new) {
             count(format!("resource_types/{resource_type}"), &|account| {
                 let paths = account.resources.keys();
+                let lost = |each: &&Vec<Statement>| {
+                    each.iter().any(|each| each.resources.iter().any(|it| old.loses(new, &resource_type, it)))
+                };
                 paths.filter(|path| old.type_of(path).as_ref() == Some(&resource_type)).count()
+                    + account.policies.values().filter(lost).count()
             });
         }
         drops
@@ -185,6 +192,21 @@ impl Oracle {
         let mut members: Vec<String> = account.teams.get(team).into_iter().flatten().cloned().collect();
         members.sort_by_key(|id| account.users.get(id).map(|user| user.made));
         members
+    }
+}
+
+impl Catalog {
+    /// Whether a pattern matched something of a type, and in a new version matches none of it; of a type that is not there
+    /// any more, whether it matches no path of any type.
+    fn loses(&self, new: &Self, resource_type: &String, pattern: &str) -> bool {
+        let matches = |catalog: &Self, id: &String| {
+            catalog.longer_path(id, "", "").is_some_and(|path| could_match(pattern, &path))
+        };
+        let mut now = new.resource_types.keys().filter(|id| match new.resource_types.contains_key(resource_type) {
+            true => *id == resource_type,
+            false => true,
+        });
+        pattern != "**" && matches(self, resource_type) && !now.any(|id| matches(new, id))
     }
 }
 
