@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{catalogs::place, error::ServiceError, facts, plan::Plan, policies::roles_with};
+use super::{bindings::remove_binding, catalogs::place, error::ServiceError, facts, plan::Plan, policies::roles_with};
 use crate::{
     files::Vocabulary,
     model::{
@@ -20,6 +20,8 @@ use crate::{
 const NAMED: usize = 10;
 /// How many roles or policies are read at a time: each of them can be large.
 const PIECE: usize = 256;
+/// The most role bindings that one load takes away, so that the writer is held up for seconds at the most.
+const MAX_BINDINGS_OF_A_LOAD: usize = 100_000;
 
 /// Something that a new version drops, and who uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -269,6 +271,44 @@ fn for_each(plan: &Plan<'_>, range: KeyRange, mut look: impl FnMut(Record)) -> R
         after = Some(last.clone());
         piece.into_iter().for_each(|(_, record)| look(record.value));
     }
+}
+
+/// Takes the role bindings on resources of dropped types away, so that nobody is counted any more as a holder by one of them.
+/// Those beyond a bound are counted until they are swept, as the resources themselves are swept later. Cost: linear in the
+/// accounts under the catalog, their resources, and the bindings that go.
+pub(super) fn remove_bindings_on(
+    plan: &mut Plan<'_>,
+    catalog: Number,
+    types: &HashSet<Number>,
+) -> Result<(), ServiceError> {
+    if types.is_empty() {
+        return Ok(());
+    }
+    let mut left = MAX_BINDINGS_OF_A_LOAD;
+    for (key, _) in facts::scan_all(plan, KeyRange::CatalogAccounts(catalog))? {
+        let Key::CatalogAccount { account, .. } = key else { continue };
+        if plan.counts(account)?.resources == 0 {
+            continue;
+        }
+        for (key, record) in facts::scan_all(plan, KeyRange::Resources(account))? {
+            let (Key::Resource { resource, .. }, Record::Resource(record)) = (key, record.value) else { continue };
+            if !types.contains(&record.resource_type) {
+                continue;
+            }
+            let on_it = plan.scan(KeyRange::ResourceBindings { account, resource }, None, left)?;
+            left = left.saturating_sub(on_it.len());
+            for (key, _) in on_it {
+                if let Key::ResourceBinding { binding, .. } = key {
+                    remove_binding(plan, account, binding)?;
+                    plan.remove(key)?;
+                }
+            }
+            if left == 0 {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn note_all(dropped: &mut Dropped, used: &BTreeMap<Number, Uses>) {

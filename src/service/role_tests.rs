@@ -153,6 +153,7 @@ async fn started(parts: CustomRoleParts) -> Service {
             let name = Key::ResourceName { account: found.number, path: record.path.clone() };
             plan.put(name, Record::Name(resource))?;
             plan.put(Key::Resource { account: found.number, resource }, Record::Resource(record))?;
+            plan.count_resources(found.number, 1)?;
         }
         Ok(())
     });
@@ -443,4 +444,35 @@ async fn custom_roles_have_the_parts_that_the_catalog_offers_and_copies_leave_th
     let facets = RoleUpdate { covered_facets: Some(vec!["line".to_owned()]), ..RoleUpdate::default() };
     let error = service.write(update_role(account(), id(RoleId::new, "copy"), facets, None)).await.unwrap_err();
     assert_eq!(error.reason, ErrorReason::ResourceTypeNotFound);
+}
+
+#[tokio::test]
+async fn what_is_held_on_a_type_that_a_catalog_drops_counts_no_more_from_that_write_on() {
+    let service = started(EVERYTHING).await;
+    create(&service, "mine", &[]).await.unwrap();
+    for (user, role, resource) in [
+        ("ana", managed("viewer"), Some(W1)),
+        ("ana", managed("viewer"), None),
+        ("bob", managed("viewer"), Some("workspaces/w2")),
+        ("bob", custom("mine"), Some(W1)),
+    ] {
+        let holder = HolderName::User(id(UserId::new, user));
+        bind(&service, binding(holder, role, resource, None), false).await.unwrap();
+    }
+    let mut renamed = catalog(EVERYTHING);
+    renamed.resource_types[0].plural = id(ResourceTypeId::new, "spaces");
+    let load = apply_catalog(renamed, true, None, Arc::new(Mutex::new(Vec::new())));
+    let counts = Write::new("Test", |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account())?;
+        let role = facts::find_role(plan, &found, &catalog.compiled, &managed("viewer"), false)?;
+        holders::holder_counts(plan, found.number, role)
+    });
+    let delete = delete_role(account(), id(RoleId::new, "mine"), false, None);
+    // Nothing is swept while a write waits, so all three see what the load itself did.
+    let (load, counts, deleted) = tokio::join!(service.write(load), service.write(counts), service.write(delete));
+    load.unwrap();
+    assert_eq!(counts.unwrap().value, RoleHolderCounts { users: 1, direct_users: 1, ..RoleHolderCounts::default() });
+    assert_eq!(deleted.unwrap().value.removed, []);
+    assert_eq!(left(&service, KeyRange::AccountResourceBindings).await, 0);
+    assert_eq!(left(&service, KeyRange::Bindings).await, 1);
 }
