@@ -32,6 +32,7 @@ mod policies;
 mod questions;
 mod resources;
 mod role_parts;
+mod role_totals;
 mod roles;
 mod searches;
 mod service_accounts;
@@ -89,6 +90,7 @@ pub use self::{
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },
+    role_totals::RoleTotal,
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     searches::{AllowedName, AllowedSubject, FoundResources, FoundSubjects, ResourceSearch, SubjectSearch},
     service_accounts::{

@@ -25,7 +25,7 @@ pub struct Held {
     pub teams: Set,
 }
 
-/// What a role itself contains, its parents and the statements of its policies left aside.
+/// What a role itself contains, its parents and the statements of its policies left aside; and how much with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     pub permissions: Set,
@@ -35,6 +35,10 @@ pub struct Shown {
     pub policies: BTreeSet<PolicyName>,
     pub parents: BTreeSet<RoleName>,
     pub covers: Set,
+    /// How many permissions it contains with all that its parents and the allow statements of all policies give.
+    pub permission_count: usize,
+    /// How many API scopes those provide.
+    pub api_scope_count: usize,
 }
 
 /// What a managed role gains and loses from one catalog to another.
@@ -66,7 +70,17 @@ impl Oracle {
             catalog.permissions.keys().filter(|id| account.contains(catalog, role, id)).cloned().collect();
         let api_scopes = permissions.iter().flat_map(|id| account.provides(catalog, role, id)).collect();
         let (policies, parents) = (account.policies(catalog, role), account.parents(catalog, role));
-        Some(Shown { permissions, left_out, api_scopes, policies, parents, covers })
+        let (mut all, mut all_scopes) = (Set::new(), Set::new());
+        for reached in account.reached(catalog, role) {
+            for id in catalog.permissions.keys() {
+                if !account.entries(catalog, &reached, id, Effect::Allow).is_empty() {
+                    all.insert(id.clone());
+                    all_scopes.extend(account.provides(catalog, &reached, id));
+                }
+            }
+        }
+        let (permission_count, api_scope_count) = (all.len(), all_scopes.len());
+        Some(Shown { permissions, left_out, api_scopes, policies, parents, covers, permission_count, api_scope_count })
     }
 
     /// The permissions that a role could contain, by section: whether it does, and the API scopes that each provides in
