@@ -232,21 +232,10 @@ async fn serve(
         .max_connection_age(connections::max_age()?)
         .max_connection_age_grace(Duration::from_secs(30))
         .layer(GuardLayer::default())
+        .add_routes(api.routes())
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(std::io::Error::other)?)
-        .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?)
-        .add_service(api.authorization_service())
-        .add_service(api.catalog_service())
-        .add_service(api.account_service())
-        .add_service(api.user_service())
-        .add_service(api.team_service())
-        .add_service(api.role_service())
-        .add_service(api.service_account_service())
-        .add_service(api.role_binding_service())
-        .add_service(api.access_policy_service())
-        .add_service(api.resource_service())
-        .add_service(api.access_list_service())
-        .add_service(api.exception_service());
+        .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?);
     let limit = connections::Limit::default();
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
         // An error means that the server itself is gone, which is a reason to stop too.

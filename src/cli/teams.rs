@@ -121,6 +121,7 @@ pub struct Edit {
 struct WholeTeam<'a> {
     team: Shown<'a, Team>,
     role_bindings: Vec<Shown<'a, RoleBinding>>,
+    access_lists: Vec<Shown<'a, AccessList>>,
     consistency_token: &'a str,
 }
 
@@ -165,16 +166,19 @@ async fn show(session: &mut Session<'_>, name: String, account: &Account) -> Res
     let answer = client.answer(client.teams().get_team(call)).await?;
     let team = answer.team.unwrap_or_default();
     let bindings = held(session, account, within(&name)).await?;
+    let lists = access::of(session, &name).await?;
     if !session.is_table() {
         let role_bindings = bindings.iter().map(Shown).collect();
-        let token = &answer.consistency_token;
-        return session.value(&WholeTeam { team: Shown(&team), role_bindings, consistency_token: token });
+        let access_lists = lists.iter().map(Shown).collect();
+        let consistency_token = &answer.consistency_token;
+        return session.value(&WholeTeam { team: Shown(&team), role_bindings, access_lists, consistency_token });
     }
     session.output.fields(&[
         ("Team", id_of(&team.name).to_owned()),
         ("Name", team.display_name),
         ("Description", team.description),
         ("Roles", held_roles(&bindings)),
+        ("Access", access::in_short(&lists)),
         ("Members", team.member_count.to_string()),
         ("Changed", moment(team.update_time.as_ref())),
     ])?;

@@ -255,7 +255,7 @@ async fn access_lists_name_registered_resources_of_their_type_and_lose_what_is_d
     let error = service.write(delete(false)).await.unwrap_err();
     assert_eq!(error.reason, ErrorReason::InUse);
     assert!(error.message.contains("2 resources (accounts/a/resources/workspaces/w1/lines/l1, "), "{error}");
-    assert!(error.message.contains("1 access lists (accounts/a/users/ana)"), "{error}");
+    assert!(error.message.contains("1 access list (accounts/a/users/ana)"), "{error}");
     let removed = service.write(delete(true)).await.unwrap().value;
     assert_eq!(removed[0].names, [format!("accounts/a/resources/{l1}"), format!("accounts/a/resources/{l2}")]);
     assert_eq!(removed[1].names, ["accounts/a/users/ana"]);
