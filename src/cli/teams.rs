@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure, access,
-    names::{Account, id_of, listed, role_of, within},
+    names::{Account, id_of, within},
     session::{Listing, Mode, Page, RiskyArgs, Session, WriteArgs, cell, count, gather, moment},
     shown::Shown,
     team_members,
-    terms::held_roles,
+    terms::{NewRolesArgs, held_roles},
     uses::went,
 };
 use crate::proto::{
@@ -83,9 +83,8 @@ pub struct Create {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
 
-    /// A role that it is to hold; may be repeated
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
+    #[command(flatten)]
+    roles: NewRolesArgs,
 
     /// A user who is to belong to it; may be repeated
     #[arg(long = "member", value_name = "USER")]
@@ -202,11 +201,11 @@ pub async fn held(session: &Session<'_>, account: &Account, holder: String) -> R
 impl Create {
     async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let members = account.users(&self.members)?;
-        let roles = account.roles(&session.client, &self.roles).await?;
+        let new = self.roles.read(&session.client, account).await?;
         let mut sentence = format!("created teams/{}", id_of(&account.team(&self.id)?));
-        sentence += &format!(" with {} and {}", count(members.len(), "member"), count(roles.len(), "role"));
-        if !roles.is_empty() {
-            sentence += &format!(" ({})", listed(&roles, role_of));
+        sentence += &format!(" with {} and {}", count(members.len(), "member"), count(new.len(), "role"));
+        if !new.is_empty() {
+            sentence += &format!(" ({})", new.described());
         }
         sentence += &access::described(&self.access);
         let Mode { validate_only, request_id } = self.write.mode();
@@ -214,7 +213,8 @@ impl Create {
             parent: account.0.clone(),
             team_id: id_of(&account.team(&self.id)?).to_owned(),
             team: Some(Team { display_name: self.name, description: self.description, ..Team::default() }),
-            roles,
+            roles: new.roles,
+            role_bindings: new.bindings,
             members,
             access_lists: self.access,
             validate_only,

@@ -343,17 +343,22 @@ fn give_role(
     put_binding(plan, account, holder, new, is_first).map(Given::New)
 }
 
-/// Gives a new holder its roles; one that is named twice is given once. Internal ones are not found.
+/// Gives a new holder its roles; one that is named twice, on the same resource and for as long, is given once. Internal
+/// ones are not found.
 pub(super) fn give_roles(
     plan: &mut Plan<'_>,
     found: &FoundAccount,
     catalog: &CompiledCatalog,
     holder: Holder,
     roles: &[RoleName],
+    bindings: &[NewBinding],
 ) -> Result<(), ServiceError> {
     for name in roles {
         let role = facts::find_role(plan, found, catalog, name, false)?;
         give_role(plan, found.number, catalog, holder, for_good(role))?;
+    }
+    for new in bindings {
+        create_binding(plan, found, catalog, new, true)?;
     }
     Ok(())
 }
