@@ -485,7 +485,15 @@ mod tests {
     #[test]
     fn all_bad_settings_are_told_at_once_with_their_values() {
         check_refused(
-            &["--cache-bytes=1", "--threads=0", "--drain=5", "--log=debgu", "--log-format=xml", "--listen=x", "--ready-file="],
+            &[
+                "--cache-bytes=1",
+                "--threads=0",
+                "--drain=5",
+                "--log=debgu",
+                "--log-format=xml",
+                "--listen=x",
+                "--ready-file=",
+            ],
             &[
                 "--listen x: expected",
                 "--cache-bytes 1: expected",

@@ -17,8 +17,8 @@ use tokio::{
     sync::watch,
 };
 use tonic::{server::NamedService, transport::Server};
-use tower::layer::util::{Identity, Stack};
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::layer::util::{Identity, Stack};
 
 use self::workers::Ending;
 pub use self::{
@@ -245,21 +245,10 @@ async fn services(service: &Service, opened: &Opened) -> Result<(HealthReporter,
     };
     let api = Api::new(service.clone(), opened.store_id());
     let router = transport()?
+        .add_routes(api.routes())
         .add_service(health_service)
         .add_service(reflection().build_v1().map_err(std::io::Error::other)?)
-        .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?)
-        .add_service(api.authorization_service())
-        .add_service(api.catalog_service())
-        .add_service(api.account_service())
-        .add_service(api.user_service())
-        .add_service(api.team_service())
-        .add_service(api.role_service())
-        .add_service(api.service_account_service())
-        .add_service(api.role_binding_service())
-        .add_service(api.access_policy_service())
-        .add_service(api.resource_service())
-        .add_service(api.access_list_service())
-        .add_service(api.exception_service());
+        .add_service(reflection().build_v1alpha().map_err(std::io::Error::other)?);
     Ok((health, router))
 }
 

@@ -3,9 +3,7 @@
 use std::{hint::black_box, sync::Arc};
 
 use rolecall::{
-    engine::{
-        BoundRole, CompiledCatalog, EffectiveSet, Holdings, NoConditions, Standing, Subject, decide,
-    },
+    engine::{BoundRole, CompiledCatalog, EffectiveSet, Holdings, NoConditions, Standing, Subject, decide},
     files,
     model::{Catalog, Number, PermissionIndex},
     presets::INFOBIP_CLASSIC,

@@ -1,11 +1,6 @@
 //! Check in the process: from what is kept, and worked out anew.
 
-use std::{
-    collections::HashMap,
-    hint::black_box,
-    sync::Barrier,
-    time::Instant,
-};
+use std::{collections::HashMap, hint::black_box, sync::Barrier, time::Instant};
 
 use futures_util::FutureExt as _;
 use rolecall::{

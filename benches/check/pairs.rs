@@ -28,7 +28,8 @@ struct Ticks {
 
 fn ticks() -> Option<Ticks> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    let fields: Vec<u64> = stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
+    let fields: Vec<u64> =
+        stat.lines().next()?.split_whitespace().skip(1).filter_map(|field| field.parse().ok()).collect();
     let [user, nice, system, idle, iowait, irq, softirq, steal] = *fields.first_chunk()?;
     let used = user + nice + system + steal;
     let ours: u64 = std::iter::once(std::process::id())

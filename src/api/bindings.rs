@@ -12,7 +12,7 @@ use crate::{
         ListRoleBindingsResponse, ReplaceRoleBindingsRequest, ReplaceRoleBindingsResponse, RoleBinding,
         role_binding_service_server::RoleBindingService,
     },
-    service::{self, BindingFilter, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewBinding},
+    service::{self, BindingFilter, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewBinding},
 };
 
 #[tonic::async_trait]
@@ -180,6 +180,38 @@ impl RoleBindingService for Api {
 /// A role binding to be created; `place`: where in the request it stands.
 fn new_binding(fields: &mut Fields, place: &str, given: &RoleBinding, allow_internal: bool) -> Option<NewBinding> {
     let holder = fields.holder(&format!("{place}.holder"), &given.holder);
+    binding_of(fields, place, holder, given, allow_internal)
+}
+
+impl Fields {
+    /// The role bindings that somebody is created with; `field`: where in the request they stand. Internal roles are not
+    /// found.
+    pub(super) fn first_bindings(
+        &mut self,
+        field: &str,
+        holder: Option<&HolderName>,
+        given: &[RoleBinding],
+    ) -> Vec<NewBinding> {
+        if given.len() > MAX_CHANGES_OF_A_WRITE {
+            self.wrong(field, format!("{} were given; the maximum is {MAX_CHANGES_OF_A_WRITE}", given.len()));
+            return Vec::new();
+        }
+        let mut bindings = Vec::with_capacity(given.len());
+        for (index, given) in given.iter().enumerate() {
+            bindings.extend(binding_of(self, &format!("{field}[{index}]"), holder.cloned(), given, false));
+        }
+        bindings
+    }
+}
+
+/// A role binding to be created, of this holder.
+fn binding_of(
+    fields: &mut Fields,
+    place: &str,
+    holder: Option<HolderName>,
+    given: &RoleBinding,
+    allow_internal: bool,
+) -> Option<NewBinding> {
     let role = fields.role(&format!("{place}.role"), &given.role);
     let resource = match given.resource.as_str() {
         "" => None,

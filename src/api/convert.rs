@@ -165,8 +165,8 @@ pub(super) fn role(tokens: &Tokens, view: RoleView) -> proto::Role {
         update_time: view.updated.map(time),
         left_out_api_scopes: texts(&view.left_out_api_scopes),
         api_scopes: texts(&view.api_scopes),
-        permission_count: small_count(view.permissions.len()),
-        api_scope_count: small_count(view.api_scopes.len()),
+        permission_count: small_count(view.total.permissions),
+        api_scope_count: small_count(view.total.api_scopes),
         holder_counts: view.holder_counts.map(holder_counts),
         etag: tokens.write_etag(view.etag),
     }

@@ -27,7 +27,7 @@ mod users;
 pub use guard::{GuardLayer, Guarded};
 pub use tokens::Tokens;
 
-use tonic::{Response, Status};
+use tonic::{Response, Status, service::Routes};
 
 use crate::{
     model::Revision,
@@ -117,6 +117,12 @@ macro_rules! servers {
                     proto::$module::$server::new(self.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
                 }
             )*
+
+            /// Every service, ready to be put on a server.
+            #[must_use]
+            pub fn routes(&self) -> Routes {
+                Routes::default()$(.add_service(self.$method()))*
+            }
         }
     };
 }

@@ -11,7 +11,7 @@ use crate::{
         ListServiceAccountsResponse, UpdateServiceAccountRequest, UpdateServiceAccountResponse,
         service_account_service_server::ServiceAccountService,
     },
-    service::{self, MAX_CHANGES_OF_A_WRITE, NewServiceAccount, ServiceAccountUpdate},
+    service::{self, HolderName, MAX_CHANGES_OF_A_WRITE, NewServiceAccount, ServiceAccountUpdate},
 };
 
 #[tonic::async_trait]
@@ -70,8 +70,10 @@ impl ServiceAccountService for Api {
         let description = fields.description("service_account.description", given.description);
         let state = fields.service_account_state("service_account.state", given.state);
         let roles = fields.roles("roles", &request.roles, MAX_CHANGES_OF_A_WRITE);
+        let holder = id.clone().map(HolderName::ServiceAccount);
+        let bindings = fields.first_bindings("role_bindings", holder.as_ref(), &request.role_bindings);
         let ((account, id), state) = fields.done(account.zip(id).zip(state))?;
-        let new = NewServiceAccount { id, display_name, description, state, roles };
+        let new = NewServiceAccount { id, display_name, description, state, roles, bindings };
         let (tokens, write) = (self.tokens, service::create_service_account(account.clone(), new));
         self.respond(write, manners, move |view, consistency_token| CreateServiceAccountResponse {
             service_account: Some(convert::service_account(&tokens, &account, view)),

@@ -19,7 +19,7 @@ use crate::{
         ReplaceTeamMembersRequest, ReplaceTeamMembersResponse, UpdateTeamRequest, UpdateTeamResponse,
         team_service_server::TeamService,
     },
-    service::{self, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, NewTeam, ServiceError, TeamUpdate},
+    service::{self, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_PAGE, NewTeam, ServiceError, TeamUpdate},
 };
 
 /// The most members of a team that are replaced at once.
@@ -70,8 +70,10 @@ impl TeamService for Api {
         let roles = fields.roles("roles", &request.roles, MAX_CHANGES_OF_A_WRITE);
         let members = fields.short_list("members", &request.members, "users", MAX_CHANGES_OF_A_WRITE, UserId::new);
         let access = fields.access_lists("access_lists", request.access_lists);
+        let holder = id.clone().map(HolderName::Team);
+        let bindings = fields.first_bindings("role_bindings", holder.as_ref(), &request.role_bindings);
         let (account, id) = fields.done(account.zip(id))?;
-        let new = NewTeam { id, display_name, description, roles, members, access };
+        let new = NewTeam { id, display_name, description, roles, bindings, members, access };
         let (tokens, write) = (self.tokens, service::create_team(account.clone(), new));
         self.respond(write, manners, move |view, consistency_token| CreateTeamResponse {
             team: Some(convert::team(&tokens, &account, view)),

@@ -14,7 +14,9 @@ use crate::{
         RemoveUserTeamsResponse, ReplaceUserTeamsRequest, ReplaceUserTeamsResponse, UpdateUserRequest,
         UpdateUserResponse, user_service_server::UserService,
     },
-    service::{self, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewUser, UserFilter, UserUpdate},
+    service::{
+        self, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewUser, UserFilter, UserUpdate,
+    },
 };
 
 #[tonic::async_trait]
@@ -81,6 +83,7 @@ impl UserService for Api {
             roles: request.roles,
             teams: request.teams,
             access_lists: request.access_lists,
+            role_bindings: request.role_bindings,
         };
         let new = new_user(&mut fields, "", given);
         let (account, new) = fields.done(account.zip(new))?;
@@ -309,5 +312,7 @@ fn new_user(fields: &mut Fields, place: &str, given: proto::NewUser) -> Option<N
     let (field, maximum) = (format!("{place}teams"), MAX_CHANGES_OF_A_WRITE);
     let teams = fields.short_list(&field, &given.teams, "teams", maximum, TeamId::new);
     let access = fields.access_lists(&format!("{place}access_lists"), given.access_lists);
-    Some(NewUser { id: id?, state: state?, profile, roles, teams, access })
+    let holder = id.clone().map(HolderName::User);
+    let bindings = fields.first_bindings(&format!("{place}role_bindings"), holder.as_ref(), &given.role_bindings);
+    Some(NewUser { id: id?, state: state?, profile, roles, bindings, teams, access })
 }

@@ -50,9 +50,8 @@ impl<V: Shareable> SharedValues<V> {
     /// Keeps a value, or finds the one that is kept and equal to it.
     pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Arc<Shared<V>> {
         let mut values = lock(&self.0);
-        let is_same = |kept: &&Arc<Shared<V>>| {
-            kept.value.key() == value.key() && kept.slots == slots && kept.expires == expires
-        };
+        let is_same =
+            |kept: &&Arc<Shared<V>>| kept.value.key() == value.key() && kept.slots == slots && kept.expires == expires;
         if let Some(kept) = values.iter().find(is_same) {
             return Arc::clone(kept);
         }

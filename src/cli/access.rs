@@ -111,6 +111,19 @@ pub fn parse(text: &str) -> Result<AccessList, String> {
     Ok(AccessList { facet: facet.to_owned(), all, values })
 }
 
+/// The access lists that a user or a team has of its own.
+///
+/// # Errors
+/// What the server says against it, or that it cannot be asked.
+pub async fn of(session: &Session<'_>, holder: &str) -> Result<Vec<AccessList>, Failure> {
+    Ok(read(session, holder).await?.access_lists)
+}
+
+/// Access lists in one line: `line lines/l1, lines/l2; all of queue`; nothing for none.
+pub fn in_short(lists: &[AccessList]) -> String {
+    lists.iter().map(text).collect::<Vec<_>>().join("; ")
+}
+
 /// What comes with access lists, to stand in a sentence: ` and access to line lines/l1, all of queue`; nothing for none.
 pub fn described(lists: &[AccessList]) -> String {
     let lists: Vec<_> = lists.iter().map(text).collect();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     files,
-    model::{CatalogDefinition, CatalogRole},
+    model::{CatalogDefinition, CatalogRole, count_permissions},
     presets::{self, Preset},
 };
 
@@ -155,12 +155,12 @@ impl Summary {
             Failure::new(Exit::Internal, format!("the preset {} cannot be read: {problems}", preset.name))
         })?;
         let CatalogDefinition { display_name, description, roles, custom_roles, .. } = &catalog;
-        let role = |role: &CatalogRole| RoleSummary {
+        let role = |(role, permission_count): (&CatalogRole, usize)| RoleSummary {
             id: role.id.to_string(),
             display_name: role.display_name.clone(),
             description: role.description.clone(),
             internal: role.internal,
-            permission_count: role.permissions.len(),
+            permission_count,
         };
         Ok(Self {
             name: preset.name,
@@ -171,7 +171,7 @@ impl Summary {
             permission_count: catalog.permissions.len(),
             api_scope_count: catalog.api_scopes.len(),
             custom_roles: custom_roles.any(),
-            roles: roles.iter().map(role).collect(),
+            roles: roles.iter().zip(count_permissions(&catalog)).map(role).collect(),
         })
     }
 }

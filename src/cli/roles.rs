@@ -188,6 +188,14 @@ async fn show(session: &mut Session<'_>, account: &Account, given: &str, all: bo
         ("Always held", if role.always_held { "yes: its last holder cannot lose it" } else { "" }.to_owned()),
         ("At most", at_most),
         ("Not with", listed(&role.mutually_exclusive_roles, role_of)),
+        (
+            "Contains",
+            format!(
+                "{} and {}, with those of its policies and parents",
+                count(role.permission_count, "permission"),
+                count(role.api_scope_count, "API scope")
+            ),
+        ),
         ("Policies", listed(&role.access_policies, policy_of)),
         ("Parents", listed(&role.parents, role_of)),
         ("Covers", role.covered_facets.join(", ")),

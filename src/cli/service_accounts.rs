@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure,
-    names::{Account, id_of, listed, role_of, within},
+    names::{Account, id_of, within},
     session::{Listing, Mode, Page, RiskyArgs, Session, WriteArgs, cell, count, gather, moment},
     shown::Shown,
     teams::held,
-    terms::held_roles,
+    terms::{NewRolesArgs, held_roles},
 };
 use crate::proto::{
     CreateServiceAccountRequest, DeleteServiceAccountRequest, GetServiceAccountRequest, ListServiceAccountsRequest,
@@ -76,9 +76,8 @@ pub struct Create {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
 
-    /// A role that it is to hold; may be repeated
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
+    #[command(flatten)]
+    roles: NewRolesArgs,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -195,8 +194,8 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
 impl Create {
     async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let name = account.service_account(&self.id)?;
-        let roles = account.roles(&session.client, &self.roles).await?;
-        let held = if roles.is_empty() { "no role".to_owned() } else { listed(&roles, role_of) };
+        let new = self.roles.read(&session.client, account).await?;
+        let held = if new.is_empty() { "no role".to_owned() } else { new.described() };
         let sentence = format!("created {} with {held}", within(&name));
         let Mode { validate_only, request_id } = self.write.mode();
         let (display_name, description) = (self.name, self.description);
@@ -204,7 +203,8 @@ impl Create {
             parent: account.0.clone(),
             service_account_id: id_of(&name).to_owned(),
             service_account: Some(ServiceAccount { display_name, description, ..ServiceAccount::default() }),
-            roles,
+            roles: new.roles,
+            role_bindings: new.bindings,
             validate_only,
             request_id,
         };

@@ -7,11 +7,11 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure, access,
-    names::{Account, id_of, listed, role_of, within},
+    names::{Account, id_of, within},
     session::{Listing, Mode, Page, RiskyArgs, Session, WriteArgs, cell, count, gather, moment},
     shown::Shown,
     team_members,
-    terms::held_roles,
+    terms::{NewRolesArgs, held_roles},
     uses::went,
 };
 use crate::proto::{
@@ -83,9 +83,8 @@ pub struct Create {
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     description: String,
 
-    /// A role that it is to hold; may be repeated
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
+    #[command(flatten)]
+    roles: NewRolesArgs,
 
     /// A user who is to belong to it; may be repeated
     #[arg(long = "member", value_name = "USER")]
@@ -121,6 +120,7 @@ pub struct Edit {
 struct WholeTeam<'a> {
     team: Shown<'a, Team>,
     role_bindings: Vec<Shown<'a, RoleBinding>>,
+    access_lists: Vec<Shown<'a, AccessList>>,
     consistency_token: &'a str,
 }
 
@@ -165,16 +165,19 @@ async fn show(session: &mut Session<'_>, name: String, account: &Account) -> Res
     let answer = client.answer(client.teams().get_team(call)).await?;
     let team = answer.team.unwrap_or_default();
     let bindings = held(session, account, within(&name)).await?;
+    let lists = access::of(session, &name).await?;
     if !session.is_table() {
         let role_bindings = bindings.iter().map(Shown).collect();
-        let token = &answer.consistency_token;
-        return session.value(&WholeTeam { team: Shown(&team), role_bindings, consistency_token: token });
+        let access_lists = lists.iter().map(Shown).collect();
+        let consistency_token = &answer.consistency_token;
+        return session.value(&WholeTeam { team: Shown(&team), role_bindings, access_lists, consistency_token });
     }
     session.output.fields(&[
         ("Team", id_of(&team.name).to_owned()),
         ("Name", team.display_name),
         ("Description", team.description),
         ("Roles", held_roles(&bindings)),
+        ("Access", access::in_short(&lists)),
         ("Members", team.member_count.to_string()),
         ("Changed", moment(team.update_time.as_ref())),
     ])?;
@@ -198,11 +201,11 @@ pub async fn held(session: &Session<'_>, account: &Account, holder: String) -> R
 impl Create {
     async fn run(self, session: &mut Session<'_>, account: &Account) -> Result<Exit, Failure> {
         let members = account.users(&self.members)?;
-        let roles = account.roles(&session.client, &self.roles).await?;
+        let new = self.roles.read(&session.client, account).await?;
         let mut sentence = format!("created teams/{}", id_of(&account.team(&self.id)?));
-        sentence += &format!(" with {} and {}", count(members.len(), "member"), count(roles.len(), "role"));
-        if !roles.is_empty() {
-            sentence += &format!(" ({})", listed(&roles, role_of));
+        sentence += &format!(" with {} and {}", count(members.len(), "member"), count(new.len(), "role"));
+        if !new.is_empty() {
+            sentence += &format!(" ({})", new.described());
         }
         sentence += &access::described(&self.access);
         let Mode { validate_only, request_id } = self.write.mode();
@@ -210,7 +213,8 @@ impl Create {
             parent: account.0.clone(),
             team_id: id_of(&account.team(&self.id)?).to_owned(),
             team: Some(Team { display_name: self.name, description: self.description, ..Team::default() }),
-            roles,
+            roles: new.roles,
+            role_bindings: new.bindings,
             members,
             access_lists: self.access,
             validate_only,

@@ -9,7 +9,12 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, Failure, names::role_of, session::moment};
+use super::{
+    Exit, Failure,
+    client::Client,
+    names::{Account, role_of},
+    session::moment,
+};
 use crate::{config::parse_duration, proto::RoleBinding};
 
 const DAY_HOURS: u64 = 24;
@@ -33,6 +38,80 @@ pub struct TermArgs {
 
     #[command(flatten)]
     pub until: UntilArgs,
+}
+
+/// The roles that somebody new is to hold.
+#[derive(Args, Clone, Debug, Default)]
+pub struct NewRolesArgs {
+    /// A role to hold on the whole account; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+
+    /// A role to hold on one registered resource and all below it, such as agent=workspaces/w1; may be repeated
+    #[arg(long = "role-on", value_name = "ROLE=PATH", value_parser = role_on)]
+    on: Vec<(String, String)>,
+
+    /// When all of these roles end: a time such as 2027-01-01T00:00:00Z, or how long from now: 30m, 8h, 30d [default: never]
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+/// What [`NewRolesArgs`] come to in a request.
+pub struct NewRoles {
+    /// The full names of those on the whole account, for good.
+    pub roles: Vec<String>,
+    /// All others; their holder is whoever is created.
+    pub bindings: Vec<RoleBinding>,
+}
+
+fn role_on(text: &str) -> Result<(String, String), String> {
+    let (role, path) = text.split_once('=').unwrap_or_default();
+    if role.is_empty() || path.is_empty() {
+        return Err("expected ROLE=PATH, such as agent=workspaces/w1".to_owned());
+    }
+    Ok((role.to_owned(), path.to_owned()))
+}
+
+impl NewRolesArgs {
+    /// The roles by their full names.
+    ///
+    /// # Errors
+    /// [`Exit::Usage`] for a wrong time or name; as the call that finds the account's catalog.
+    pub async fn read(&self, client: &Client, account: &Account) -> Result<NewRoles, Failure> {
+        let expire_time = UntilArgs { until: self.until.clone() }.time()?;
+        let given: Vec<String> = self.roles.iter().chain(self.on.iter().map(|(role, _)| role)).cloned().collect();
+        if given.is_empty() && expire_time.is_some() {
+            return Err(Failure::new(Exit::Usage, "--until says when roles end, and none is given"));
+        }
+        let mut names = account.roles(client, &given).await?;
+        let on = names.split_off(self.roles.len()).into_iter().zip(&self.on);
+        let on = on.map(|(role, (_, path))| (role, account.resource_path(path).to_owned()));
+        let (roles, timed) = if expire_time.is_none() { (names, Vec::new()) } else { (Vec::new(), names) };
+        let bindings = timed.into_iter().map(|role| (role, String::new())).chain(on);
+        let bindings =
+            bindings.map(|(role, resource)| RoleBinding { role, resource, expire_time, ..Default::default() });
+        Ok(NewRoles { roles, bindings: bindings.collect() })
+    }
+}
+
+impl NewRoles {
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.roles.len() + self.bindings.len()
+    }
+
+    /// All of them with their terms, side by side: `viewer, agent on workspaces/w1`.
+    pub fn described(&self) -> String {
+        let on_all = self.roles.iter().map(|role| role_of(role));
+        on_all
+            .chain(self.bindings.iter().map(|binding| role_of(&binding.role) + &terms_of(binding)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
 }
 
 impl UntilArgs {
@@ -112,6 +191,14 @@ mod tests {
         }
         for given in ["2027-02-01", "2027-02-01T00:00:00", "2027-13-01T00:00:00Z"] {
             assert_eq!(at(given).unwrap_err().exit, Exit::Usage, "{given}");
+        }
+    }
+
+    #[test]
+    fn a_role_on_a_resource_is_a_role_and_a_path() {
+        assert_eq!(role_on("custom/agent=lines/l=1"), Ok(("custom/agent".to_owned(), "lines/l=1".to_owned())));
+        for wrong in ["", "agent", "agent=", "=lines/l1"] {
+            assert!(role_on(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     names::{Account, id_of, listed, within},
     session::{Mode, RiskyArgs, Session, WriteArgs, cell, count, moment},
     shown::Shown,
+    terms::NewRolesArgs,
     users::{self, Named, state_of},
     uses::went,
 };
@@ -37,9 +38,8 @@ pub struct Create {
     #[arg(long, value_name = "EMAIL", default_value = "", hide_default_value = true)]
     email: String,
 
-    /// A role to hold directly; may be repeated
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
+    #[command(flatten)]
+    roles: NewRolesArgs,
 
     /// A team to belong to; may be repeated
     #[arg(long = "team", value_name = "TEAM")]
@@ -157,9 +157,9 @@ impl Create {
     pub async fn run(self, session: &mut Session<'_>, account: &Account, state: UserState) -> Result<Exit, Failure> {
         let name = account.user(&self.id)?;
         let teams = account.teams(&self.teams)?;
-        let roles = account.roles(&session.client, &self.roles).await?;
+        let new = self.roles.read(&session.client, account).await?;
         let word = if state == UserState::Invited { "invited" } else { "created" };
-        let (held, joined) = (count(roles.len(), "role"), count(teams.len(), "team"));
+        let (held, joined) = (count(new.len(), "role"), count(teams.len(), "team"));
         let sentence = format!("{word} {} with {held} and {joined}{}", within(&name), access::described(&self.access));
         let Mode { validate_only, request_id } = self.write.mode();
         let request = CreateUserRequest {
@@ -172,7 +172,8 @@ impl Create {
                 state: state.into(),
                 ..User::default()
             }),
-            roles,
+            roles: new.roles,
+            role_bindings: new.bindings,
             teams,
             access_lists: self.access,
             validate_only,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 use serde::Serialize;
 
 use super::{
-    Exit, Failure, api_scopes,
+    Exit, Failure, access, api_scopes,
     check::reason_name,
     names::{Account, id_of, listed, role_of},
     roles::through,
@@ -15,7 +15,8 @@ use super::{
     user_edits,
 };
 use crate::proto::{
-    GetUserRequest, ListUserRolesRequest, ListUserTeamsRequest, ListUsersRequest, User, UserRole, user::State,
+    AccessList, GetUserRequest, ListUserRolesRequest, ListUserTeamsRequest, ListUsersRequest, User, UserRole,
+    user::State,
 };
 
 /// What to do with users.
@@ -36,7 +37,7 @@ pub enum Command {
         order_by: String,
     },
 
-    /// Show one user: roles and where they come from, teams, API scopes, last sign-in
+    /// Show one user: roles and where they come from, teams, access lists, API scopes, last sign-in
     Show(Named),
 
     /// Invite a user: known, and not allowed anything until activated
@@ -81,6 +82,7 @@ struct WholeUser<'a> {
     user: Shown<'a, User>,
     roles: Vec<Shown<'a, UserRole>>,
     teams: &'a [String],
+    access_lists: Vec<Shown<'a, AccessList>>,
     api_scope_count: usize,
     subject_reason: String,
     consistency_token: &'a str,
@@ -166,12 +168,14 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
     let (user, consistency_token) = (answer.user.unwrap_or_default(), answer.consistency_token);
     let roles = roles(session, &name).await?;
     let teams = teams(session, &name).await?;
+    let lists = access::of(session, &name).await?;
     let scopes = api_scopes::read(client, &account.0, &format!("users/{}", id_of(&name))).await?;
     if !session.is_table() {
         return session.value(&WholeUser {
             user: Shown(&user),
             roles: roles.iter().map(Shown).collect(),
             teams: &teams,
+            access_lists: lists.iter().map(Shown).collect(),
             api_scope_count: scopes.items.len(),
             subject_reason: reason_name(scopes.subject_reason),
             consistency_token: &consistency_token,
@@ -184,6 +188,7 @@ async fn show(session: &mut Session<'_>, account: &Account, name: String) -> Res
         ("Email", user.email.clone()),
         ("State", state_of(&user).to_owned()),
         ("Teams", listed(&teams, id_of)),
+        ("Access", access::in_short(&lists)),
         ("API scopes", scopes.items.len().to_string()),
         ("Last sign-in", moment(user.last_sign_in_time.as_ref())),
         ("Created", moment(user.create_time.as_ref())),

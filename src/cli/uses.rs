@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_to_have_it_done_all_the_same() {
-        let mut refused = Failure::new(Exit::Conflict, "it is used by 1 roles");
+        let mut refused = Failure::new(Exit::Conflict, "it is used by 1 role");
         refused.details.push("reason: IN_USE, count: 1".to_owned());
         assert!(next(refused.clone(), false).next.unwrap().contains("--force"));
         assert!(next(refused, true).next.unwrap().contains("repeat"));

@@ -37,4 +37,4 @@ pub use node::{FileKind, Position, kind_of};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES};
 pub use time::write as write_time;
-pub use vocabulary::Vocabulary;
+pub use vocabulary::{PermissionPatterns, Vocabulary};

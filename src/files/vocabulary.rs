@@ -1,9 +1,11 @@
 //! What patterns can match in a catalog. A pattern that matches nothing is a mistake: a deny with a typo in it would
 //! silently take nothing away.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use crate::model::{CatalogDefinition, MAX_PATH_TYPES, PermissionPattern, ResourcePattern, ResourceType};
+use crate::model::{
+    CatalogDefinition, MAX_PATH_TYPES, PermissionPattern, ResourcePattern, ResourceType, ResourceTypeIndex,
+};
 
 /// The permissions and the paths of a catalog, for looking up patterns.
 pub struct Vocabulary<'c> {
@@ -84,6 +86,38 @@ impl<'c> Vocabulary<'c> {
     pub fn has_path(&self, pattern: &ResourcePattern) -> bool {
         let Some(paths) = &self.paths else { return true };
         pattern.is_everything() || paths.iter().any(|path| pattern.could_match(path.iter().copied()))
+    }
+
+    /// Whether a pattern could match the path of a resource of this type.
+    #[must_use]
+    pub fn has_path_of(&self, resource_type: ResourceTypeIndex, pattern: &ResourcePattern) -> bool {
+        let Some(paths) = &self.paths else { return true };
+        paths.get(resource_type.position()).is_some_and(|path| pattern.could_match(path.iter().copied()))
+    }
+}
+
+/// Patterns of permissions, for looking up what they match. Ten thousand of them cost as much as one of each shape.
+pub struct PermissionPatterns<'p> {
+    by_shape: HashMap<Shape, HashSet<&'p str>>,
+}
+
+impl<'p> PermissionPatterns<'p> {
+    /// These patterns. Cost: linear in them.
+    pub fn new(patterns: impl IntoIterator<Item = &'p PermissionPattern>) -> Self {
+        let mut by_shape: HashMap<Shape, HashSet<&str>> = HashMap::new();
+        for pattern in patterns {
+            by_shape.entry(Shape::of(pattern)).or_default().insert(pattern.as_str());
+        }
+        Self { by_shape }
+    }
+
+    /// Whether one of them matches a permission. Cost: a look-up for each shape.
+    #[must_use]
+    pub fn matches(&self, permission: &str) -> bool {
+        let mut shapes = self.by_shape.iter();
+        shapes.any(|(shape, patterns)| {
+            shape.pattern(permission).is_some_and(|pattern| patterns.contains(pattern.as_str()))
+        })
     }
 }
 

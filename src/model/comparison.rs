@@ -8,7 +8,7 @@ use super::{
     CatalogDefinition, CatalogRole, Effect, Facet, Index, PermissionDefinition, ResourceType, ResourceTypeIndex,
     RoleIndex, Statement,
 };
-pub use roles::{RoleDifference, compare_roles};
+pub use roles::{RoleDifference, compare_roles, count_permissions};
 
 /// What happens to a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,9 @@ pub use catalog::{
     ResourceTypeIndex, RoleIndex, Section, SectionIndex,
 };
 pub use change::{Actor, Change, RecordChange, Revision, Stamped, Timestamp};
-pub use comparison::{Applied, AppliedAction, RoleDifference, compare_catalogs, compare_roles, difference};
+pub use comparison::{
+    Applied, AppliedAction, RoleDifference, compare_catalogs, compare_roles, count_permissions, difference,
+};
 pub use ids::{
     AccountId, ApiScopeId, CatalogId, FeatureId, InvalidId, MAX_ID_BYTES, PermissionId, PolicyId, RequestId,
     RequestKey, ResourceTypeId, RoleId, SectionId, ServiceAccountId, TeamId, UserId,

@@ -114,13 +114,14 @@ impl Worker {
         let now = reached(ending, &[Ending::Now]);
         let thread = thread::Builder::new().name(format!("serve-{number}")).spawn(move || {
             let outcome = runtime.block_on(async {
-                let given = ReceiverStream::new(given).filter_map(|connection: Connection| match connection.register() {
-                    Ok(connection) => Some(Ok::<_, io::Error>(connection)),
-                    Err(error) => {
-                        tracing::debug!(%error, "a connection could not be taken");
-                        None
-                    }
-                });
+                let given =
+                    ReceiverStream::new(given).filter_map(|connection: Connection| match connection.register() {
+                        Ok(connection) => Some(Ok::<_, io::Error>(connection)),
+                        Err(error) => {
+                            tracing::debug!(%error, "a connection could not be taken");
+                            None
+                        }
+                    });
                 tokio::select! {
                     outcome = services.serve_with_incoming_shutdown(given, orderly) => outcome,
                     () = now => Ok(()),

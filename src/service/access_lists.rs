@@ -49,7 +49,7 @@ impl Service {
     ) -> Result<(Vec<AccessListView>, Revision), ServiceError> {
         self.read(at, move |core, view| {
             let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
-            let holder = find_holder(&view, found.number, &holder)?;
+            let holder = find_listed(&view, found.number, &holder)?;
             access_lists_of(&view, found.number, &catalog.compiled, holder.number())
         })
         .await
@@ -68,7 +68,7 @@ pub fn replace_access_list(
 ) -> Write<AccessListView> {
     Write::new("SetAccessList", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
-        let holder = find_holder(plan, found.number, &holder)?;
+        let holder = find_listed(plan, found.number, &holder)?;
         let facet = find_facet(&catalog.compiled, &facet)?;
         let set = set_access_list(plan, &found, &catalog.compiled, holder, facet, all, &values);
         set.map_err(|error| error.below("access_list"))
@@ -89,7 +89,7 @@ pub fn change_access(
     Write::new(if add { "AddAccess" } else { "RemoveAccess" }, move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let (account, catalog) = (found.number, &catalog.compiled);
-        let holder = find_holder(plan, account, &holder)?;
+        let holder = find_listed(plan, account, &holder)?;
         let facet = find_facet(catalog, &facet)?;
         let named = numbers_of(plan, account, catalog, facet, &values)?;
         let number = facet_number(catalog, facet)?;
@@ -228,17 +228,15 @@ pub(super) fn remove_resource_access(
     plan.remove(Key::ResourceAccess { account, resource, holder })
 }
 
-fn find_holder(view: &dyn View, account: Number, name: &HolderName) -> Result<Holder, ServiceError> {
-    Ok(match name {
-        HolderName::User(id) => Holder::User(facts::find_user(view, account, id)?.0),
-        HolderName::Team(id) => Holder::Team(facts::find_team(view, account, id)?.0),
-        HolderName::ServiceAccount(_) => {
-            return Err(ServiceError::field(
-                "parent",
-                "service accounts have no access lists; a user or a team is expected",
-            ));
-        }
-    })
+/// Whoever can have access lists, by its name.
+fn find_listed(view: &dyn View, account: Number, name: &HolderName) -> Result<Holder, ServiceError> {
+    if matches!(name, HolderName::ServiceAccount(_)) {
+        return Err(ServiceError::field(
+            "parent",
+            "service accounts have no access lists; a user or a team is expected",
+        ));
+    }
+    facts::find_holder(view, account, name)
 }
 
 fn facet_number(catalog: &CompiledCatalog, facet: Facet) -> Result<FacetNumber, ServiceError> {

@@ -29,19 +29,19 @@ pub(super) fn account() -> AccountId {
     id(AccountId::new, "a")
 }
 
-fn ana() -> HolderName {
+pub(super) fn ana() -> HolderName {
     HolderName::User(id(UserId::new, "ana"))
 }
 
-fn path(text: &str) -> ResourcePath {
+pub(super) fn path(text: &str) -> ResourcePath {
     id(ResourcePath::new, text)
 }
 
-fn resource(text: &str) -> NewResource {
+pub(super) fn resource(text: &str) -> NewResource {
     NewResource { path: path(text), display_name: String::new() }
 }
 
-fn resource_type(name: &str, parent: Option<usize>) -> ResourceType {
+pub(super) fn resource_type(name: &str, parent: Option<usize>) -> ResourceType {
     ResourceType {
         id: id(ResourceTypeId::new, name),
         plural: id(ResourceTypeId::new, &format!("{name}s")),
@@ -67,7 +67,7 @@ fn permission(name: &str, internal: bool) -> PermissionDefinition {
 }
 
 /// Workspaces with lines in them, and queues; `inbox.view` and `inbox.close`, and `ops.view`, which is internal.
-fn catalog(types: Vec<ResourceType>, permissions: &[&str]) -> CatalogDefinition {
+pub(super) fn catalog(types: Vec<ResourceType>, permissions: &[&str]) -> CatalogDefinition {
     let mut permissions: Vec<_> = permissions.iter().map(|id| permission(id, false)).collect();
     permissions.push(permission("ops.view", true));
     let feature =
@@ -255,7 +255,7 @@ async fn access_lists_name_registered_resources_of_their_type_and_lose_what_is_d
     let error = service.write(delete(false)).await.unwrap_err();
     assert_eq!(error.reason, ErrorReason::InUse);
     assert!(error.message.contains("2 resources (accounts/a/resources/workspaces/w1/lines/l1, "), "{error}");
-    assert!(error.message.contains("1 access lists (accounts/a/users/ana)"), "{error}");
+    assert!(error.message.contains("1 access list (accounts/a/users/ana)"), "{error}");
     let removed = service.write(delete(true)).await.unwrap().value;
     assert_eq!(removed[0].names, [format!("accounts/a/resources/{l1}"), format!("accounts/a/resources/{l2}")]);
     assert_eq!(removed[1].names, ["accounts/a/users/ana"]);
@@ -265,7 +265,7 @@ async fn access_lists_name_registered_resources_of_their_type_and_lose_what_is_d
     assert_eq!(left(&service, |account| vec![KeyRange::AccountResourceAccess(account)]).await, 0);
 }
 
-fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statement {
+pub(super) fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statement {
     Statement {
         effect,
         permissions: permissions.iter().map(|text| PermissionPattern::new(text).unwrap()).collect(),
@@ -274,7 +274,11 @@ fn statement(effect: Effect, permissions: &[&str], resources: &[&str]) -> Statem
     }
 }
 
-async fn policy(service: &Service, name: &str, statements: Vec<Statement>) -> Result<PolicyView, ServiceError> {
+pub(super) async fn policy(
+    service: &Service,
+    name: &str,
+    statements: Vec<Statement>,
+) -> Result<PolicyView, ServiceError> {
     let (display_name, description) = (name.to_owned(), String::new());
     let new = NewPolicy { id: id(PolicyId::new, name), display_name, description, statements };
     service.write(create_policy(account(), new)).await.map(|written| written.value)
@@ -404,19 +408,14 @@ async fn an_exception_is_one_for_each_permission_and_void_without_it() {
     assert!(shown().await.is_empty());
 }
 
-#[tokio::test]
-async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
-    let service = started().await;
-    let lines: Vec<_> = (0..90).map(|line| resource(&format!("workspaces/w2/lines/l{line}"))).collect();
-    service.write(create_resources(account(), lines)).await.unwrap();
-    set(&service, "line", false, &["workspaces/w2/lines/l7", "workspaces/w1/lines/l1"]).await.unwrap();
-    set(&service, "queue", false, &["queues/q1"]).await.unwrap();
-    let bound = service.write(Write::new("Test", |plan| {
+/// Gives `ana` so many roles on a resource, none of which is there.
+pub(super) async fn bind_often(service: &Service, resource: &'static str, count: usize) {
+    let bound = service.write(Write::new("Test", move |plan| {
         let found = facts::find_account(plan, &account())?.number;
         let (user, _) = facts::find_user(plan, found, &id(UserId::new, "ana"))?;
-        let name = Key::ResourceName { account: found, path: path("workspaces/w2/lines/l7") };
+        let name = Key::ResourceName { account: found, path: path(resource) };
         let resource = facts::get_name(plan, &name)?.unwrap().value;
-        for _ in 0..70 {
+        for _ in 0..count {
             let (binding, role) = (plan.allocate(), plan.allocate());
             let holder = Holder::User(user);
             let record = BindingRecord { holder, role, resource: Some(resource), expires: None, created: plan.time };
@@ -426,6 +425,16 @@ async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
         Ok(())
     }));
     bound.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
+    let service = started().await;
+    let lines: Vec<_> = (0..90).map(|line| resource(&format!("workspaces/w2/lines/l{line}"))).collect();
+    service.write(create_resources(account(), lines)).await.unwrap();
+    set(&service, "line", false, &["workspaces/w2/lines/l7", "workspaces/w1/lines/l1"]).await.unwrap();
+    set(&service, "queue", false, &["queues/q1"]).await.unwrap();
+    bind_often(&service, "workspaces/w2/lines/l7", 70).await;
     let new = || {
         catalog(vec![resource_type("workspace", None), resource_type("queue", None)], &["inbox.view", "inbox.close"])
     };

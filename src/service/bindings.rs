@@ -137,7 +137,7 @@ impl Service {
                 let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
                 let catalog = &catalog.compiled;
                 let number = found.number;
-                let holder = filter.holder.as_ref().map(|name| find_holder(&view, number, name)).transpose()?;
+                let holder = filter.holder.as_ref().map(|name| facts::find_holder(&view, number, name)).transpose()?;
                 let role = filter
                     .role
                     .as_ref()
@@ -221,7 +221,7 @@ fn create_binding(
     skip_held: bool,
 ) -> Result<Number, ServiceError> {
     let role = facts::find_role(plan, found, catalog, &new.role, new.allow_internal)?;
-    let holder = find_holder(plan, found.number, &new.holder)?;
+    let holder = facts::find_holder(plan, found.number, &new.holder)?;
     let resource = match &new.resource {
         Some(path) => Some(facts::find_resource(plan, found.number, catalog, path)?.0),
         None => None,
@@ -275,7 +275,7 @@ pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleN
     Write::new("ReplaceRoleBindings", move |plan| {
         let (found, catalog) = account_and_catalog(plan, &account)?;
         let catalog = &catalog.compiled;
-        let holder = find_holder(plan, found.number, &holder)?;
+        let holder = facts::find_holder(plan, found.number, &holder)?;
         let mut wanted = BTreeMap::new();
         for name in roles {
             wanted.insert(facts::find_role(plan, &found, catalog, &name, false)?, name);
@@ -308,14 +308,6 @@ pub fn replace_bindings(account: AccountId, holder: HolderName, roles: Vec<RoleN
 fn binding_missing(binding: Number) -> ServiceError {
     ServiceError::new(ErrorReason::BindingNotFound, format!("the account has no role binding {}", binding.0))
         .with("role_binding", binding.0.to_string())
-}
-
-fn find_holder(view: &dyn View, account: Number, name: &HolderName) -> Result<Holder, ServiceError> {
-    Ok(match name {
-        HolderName::User(id) => Holder::User(facts::find_user(view, account, id)?.0),
-        HolderName::Team(id) => Holder::Team(facts::find_team(view, account, id)?.0),
-        HolderName::ServiceAccount(id) => Holder::ServiceAccount(facts::find_service_account(view, account, id)?.0),
-    })
 }
 
 /// What came of giving a role.
@@ -351,17 +343,22 @@ fn give_role(
     put_binding(plan, account, holder, new, is_first).map(Given::New)
 }
 
-/// Gives a new holder its roles; one that is named twice is given once. Internal ones are not found.
+/// Gives a new holder its roles; one that is named twice, on the same resource and for as long, is given once. Internal
+/// ones are not found.
 pub(super) fn give_roles(
     plan: &mut Plan<'_>,
     found: &FoundAccount,
     catalog: &CompiledCatalog,
     holder: Holder,
     roles: &[RoleName],
+    bindings: &[NewBinding],
 ) -> Result<(), ServiceError> {
     for name in roles {
         let role = facts::find_role(plan, found, catalog, name, false)?;
         give_role(plan, found.number, catalog, holder, for_good(role))?;
+    }
+    for new in bindings {
+        create_binding(plan, found, catalog, new, true)?;
     }
     Ok(())
 }
@@ -375,7 +372,7 @@ pub(super) fn give_to(
     holders: &[HolderName],
 ) -> Result<(), ServiceError> {
     for name in holders {
-        let holder = find_holder(plan, account, name)?;
+        let holder = facts::find_holder(plan, account, name)?;
         give_role(plan, account, catalog, holder, for_good(role))?;
     }
     Ok(())
@@ -493,7 +490,7 @@ pub(super) fn remove_bindings_of(plan: &mut Plan<'_>, account: Number, holder: H
 }
 
 /// Takes a binding out of a plan, without counting its holder.
-fn take_binding(
+pub(super) fn take_binding(
     plan: &mut Plan<'_>,
     account: Number,
     binding: Number,

@@ -1,15 +1,27 @@
 //! What a new version of a catalog drops although accounts use it.
+//!
+//! A resource type is dropped with its place in the tree: renamed or moved, it is another. Then custom policies may name
+//! paths that are no more, and a deny that does takes nothing away; so they are uses of the type. Read [`drops_in_use`]
+//! first.
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::{catalogs::place, error::ServiceError, facts, plan::Plan, policies::roles_with};
+use super::{bindings::remove_binding, catalogs::place, error::ServiceError, facts, plan::Plan, policies::roles_with};
 use crate::{
-    model::{AccountId, Catalog, CatalogDefinition, Key, KeyRange, Number, Record},
+    files::Vocabulary,
+    model::{
+        AccountId, Catalog, CatalogDefinition, Index, Key, KeyRange, Number, PolicyRecord, Record, ResourcePattern,
+        ResourceTypeIndex,
+    },
     store::View as _,
 };
 
 /// How many users of a dropped thing are named.
 const NAMED: usize = 10;
+/// How many roles or policies are read at a time: each of them can be large.
+const PIECE: usize = 256;
+/// The most role bindings that one load takes away, so that the writer is held up for seconds at the most.
+pub(super) const MAX_BINDINGS_OF_A_LOAD: usize = 100_000;
 
 /// Something that a new version drops, and who uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,9 +30,9 @@ pub struct CatalogDrop {
     pub subject: String,
     /// How many accounts use it.
     pub accounts: u64,
-    /// How many uses there are: custom roles, accounts, role bindings, resources, exceptions.
+    /// How many uses there are: custom roles, accounts, role bindings, resources, custom policies, exceptions.
     pub uses: u64,
-    /// Some of those who use it, by their full names.
+    /// Some of those who use it, by their full names; custom policies first.
     pub used_by: Vec<String>,
 }
 
@@ -54,7 +66,7 @@ type Dropped = BTreeMap<Number, CatalogDrop>;
 
 /// Everything that is dropped and used. Cost: nothing if nothing is dropped; else linear in the accounts under the
 /// catalog, and for dropped permissions in their custom roles and the exceptions for those permissions, for dropped
-/// resource types in their resources.
+/// resource types in their resources and in the patterns of their custom policies.
 pub(super) fn drops_in_use(
     plan: &Plan<'_>,
     old: &Catalog,
@@ -79,8 +91,8 @@ pub(super) fn drops_in_use(
         dropped("policies", before.policies.iter().map(|each| each.id.to_string()).zip(&old.policy_numbers), |id| {
             new.policies.iter().any(|each| each.id.as_str() == id)
         });
-    let mut types = dropped_types(old, new);
-    let all = [&features, &permissions, &roles, &policies, &types];
+    let mut types = DroppedTypes::new(old, new);
+    let all = [&features, &permissions, &roles, &policies, &types.dropped];
     if all.iter().all(|dropped| dropped.is_empty()) {
         return Ok(Vec::new());
     }
@@ -114,10 +126,11 @@ pub(super) fn drops_in_use(
         if !permissions.is_empty() {
             note_permissions(plan, account, &record.id, &mut permissions)?;
         }
-        if !types.is_empty() {
-            note_types(plan, account, &record.id, &mut types)?;
+        if !types.dropped.is_empty() {
+            types.note(plan, account, &record.id)?;
         }
     }
+    let types = types.finish();
     let all = [permissions, features, roles, types, policies].into_iter().flat_map(BTreeMap::into_values);
     Ok(all.filter(|each| each.accounts > 0).collect())
 }
@@ -134,12 +147,92 @@ fn dropped<'a>(
 }
 
 /// The resource types whose paths are not there any more: one that moves to another place is dropped too.
-fn dropped_types(old: &Catalog, new: &CatalogDefinition) -> Dropped {
-    let places: HashSet<String> = new.resource_types.iter().map(|each| place(new, each)).collect();
-    let types = old.definition.resource_types.iter().zip(&old.resource_type_numbers);
-    let gone = types.filter(|(each, _)| !places.contains(&place(&old.definition, each)));
-    let drop = |subject| CatalogDrop { subject, ..CatalogDrop::default() };
-    gone.map(|(each, number)| (*number, drop(format!("resource_types/{}", each.id)))).collect()
+struct DroppedTypes<'c> {
+    dropped: Dropped,
+    /// Where each of them was, and where the type of its id is now.
+    places: Vec<(Number, ResourceTypeIndex, Option<ResourceTypeIndex>)>,
+    before: Vocabulary<'c>,
+    after: Vocabulary<'c>,
+    /// Some of the custom policies that lose a pattern, by type: they are named before all resources, since what a lost deny
+    /// denied is allowed.
+    policies: BTreeMap<Number, Vec<String>>,
+}
+
+impl<'c> DroppedTypes<'c> {
+    fn new(old: &'c Catalog, new: &'c CatalogDefinition) -> Self {
+        let places: HashSet<String> = new.resource_types.iter().map(|each| place(new, each)).collect();
+        let now = |id: &str| new.resource_types.iter().position(|each| each.id.as_str() == id).map(Index::at);
+        let types = (0..).map(ResourceTypeIndex).zip(&old.definition.resource_types).zip(&old.resource_type_numbers);
+        let (mut dropped, mut moved) = (Dropped::new(), Vec::new());
+        for ((was, each), number) in types.filter(|((_, each), _)| !places.contains(&place(&old.definition, each))) {
+            let subject = format!("resource_types/{}", each.id);
+            dropped.insert(*number, CatalogDrop { subject, ..CatalogDrop::default() });
+            moved.push((*number, was, now(each.id.as_str())));
+        }
+        Self {
+            dropped,
+            places: moved,
+            before: Vocabulary::of_catalog(&old.definition, false),
+            after: Vocabulary::of_catalog(new, false),
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// Notes the resources of an account that are of a dropped type, and its custom policies with patterns that match
+    /// nothing of that type any more.
+    fn note(&mut self, plan: &Plan<'_>, account: Number, account_id: &AccountId) -> Result<(), ServiceError> {
+        let counts = plan.counts(account)?;
+        let mut used: BTreeMap<Number, Uses> = BTreeMap::new();
+        if counts.resources > 0 {
+            for (_, record) in facts::scan_all(plan, KeyRange::Resources(account))? {
+                let Record::Resource(resource) = record.value else { continue };
+                if self.dropped.contains_key(&resource.resource_type) {
+                    let name = || format!("accounts/{account_id}/resources/{}", resource.path);
+                    used.entry(resource.resource_type).or_default().add(name);
+                }
+            }
+        }
+        if counts.policies > 0 {
+            for_each(plan, KeyRange::Policies(account), |record| {
+                let Record::Policy(policy) = record else { return };
+                for number in self.lost_by(&policy) {
+                    used.entry(number).or_default().count += 1;
+                    let named = self.policies.entry(number).or_default();
+                    if named.len() < NAMED {
+                        named.push(format!("accounts/{account_id}/accessPolicies/{}", policy.id));
+                    }
+                }
+            })?;
+        }
+        note_all(&mut self.dropped, &used);
+        Ok(())
+    }
+
+    /// The dropped types that a policy loses: a pattern matched paths of the type, and matches none of those that it has
+    /// now. Of a type that is gone: it matches no path at all any more.
+    fn lost_by(&self, policy: &PolicyRecord) -> Vec<Number> {
+        let patterns = || policy.statements.iter().flat_map(|statement| &statement.resources);
+        let is_lost = |was: ResourceTypeIndex, now: Option<ResourceTypeIndex>, pattern: &ResourcePattern| {
+            let matches_now = match now {
+                Some(now) => self.after.has_path_of(now, pattern),
+                None => self.after.has_path(pattern),
+            };
+            self.before.has_path_of(was, pattern) && !matches_now
+        };
+        let lost = self.places.iter().filter(|(_, was, now)| patterns().any(|pattern| is_lost(*was, *now, pattern)));
+        lost.map(|(number, ..)| *number).collect()
+    }
+
+    fn finish(mut self) -> Dropped {
+        for (number, mut names) in self.policies {
+            if let Some(each) = self.dropped.get_mut(&number) {
+                names.append(&mut each.used_by);
+                names.truncate(NAMED);
+                each.used_by = names;
+            }
+        }
+        self.dropped
+    }
 }
 
 /// Notes the custom roles of an account that contain a dropped permission, and the users who have an exception for it.
@@ -150,18 +243,12 @@ fn note_permissions(
     permissions: &mut Dropped,
 ) -> Result<(), ServiceError> {
     let mut used: BTreeMap<Number, Uses> = BTreeMap::new();
-    let mut after: Option<Key> = None;
-    loop {
-        let piece = plan.scan(KeyRange::Roles(account), after.as_ref(), 256)?;
-        let Some((last, _)) = piece.last() else { break };
-        after = Some(last.clone());
-        for (_, record) in piece {
-            let Record::Role(role) = record.value else { continue };
-            for number in role.permissions.iter().filter(|number| permissions.contains_key(number)) {
-                used.entry(*number).or_default().add(|| format!("accounts/{account_id}/roles/{}", role.id));
-            }
+    for_each(plan, KeyRange::Roles(account), |record| {
+        let Record::Role(role) = record else { return };
+        for number in role.permissions.iter().filter(|number| permissions.contains_key(number)) {
+            used.entry(*number).or_default().add(|| format!("accounts/{account_id}/roles/{}", role.id));
         }
-    }
+    })?;
     for permission in permissions.keys().copied() {
         for (key, _) in facts::scan_all(plan, KeyRange::PermissionExceptions { account, permission })? {
             let Key::PermissionException { user, .. } = key else { continue };
@@ -175,25 +262,53 @@ fn note_permissions(
     Ok(())
 }
 
-/// Notes the resources of an account that are of a dropped type.
-fn note_types(
-    plan: &Plan<'_>,
-    account: Number,
-    account_id: &AccountId,
-    types: &mut Dropped,
+/// Goes through the records of a range, some at a time.
+fn for_each(plan: &Plan<'_>, range: KeyRange, mut look: impl FnMut(Record)) -> Result<(), ServiceError> {
+    let mut after: Option<Key> = None;
+    loop {
+        let piece = plan.scan(range, after.as_ref(), PIECE)?;
+        let Some((last, _)) = piece.last() else { return Ok(()) };
+        after = Some(last.clone());
+        piece.into_iter().for_each(|(_, record)| look(record.value));
+    }
+}
+
+/// Takes the role bindings on resources of dropped types away, so that nobody is counted any more as a holder by one of them.
+/// Those beyond `most` are counted until they are swept, as the resources themselves are swept later. Cost: linear in the
+/// accounts under the catalog, their resources, and the bindings that go.
+pub(super) fn remove_bindings_on(
+    plan: &mut Plan<'_>,
+    catalog: Number,
+    types: &HashSet<Number>,
+    most: usize,
 ) -> Result<(), ServiceError> {
-    if plan.counts(account)?.resources == 0 {
+    if types.is_empty() {
         return Ok(());
     }
-    let mut used: BTreeMap<Number, Uses> = BTreeMap::new();
-    for (_, record) in facts::scan_all(plan, KeyRange::Resources(account))? {
-        let Record::Resource(resource) = record.value else { continue };
-        if types.contains_key(&resource.resource_type) {
-            let name = || format!("accounts/{account_id}/resources/{}", resource.path);
-            used.entry(resource.resource_type).or_default().add(name);
+    let mut left = most;
+    for (key, _) in facts::scan_all(plan, KeyRange::CatalogAccounts(catalog))? {
+        let Key::CatalogAccount { account, .. } = key else { continue };
+        if plan.counts(account)?.resources == 0 {
+            continue;
+        }
+        for (key, record) in facts::scan_all(plan, KeyRange::Resources(account))? {
+            let (Key::Resource { resource, .. }, Record::Resource(record)) = (key, record.value) else { continue };
+            if !types.contains(&record.resource_type) {
+                continue;
+            }
+            let on_it = plan.scan(KeyRange::ResourceBindings { account, resource }, None, left)?;
+            left = left.saturating_sub(on_it.len());
+            for (key, _) in on_it {
+                if let Key::ResourceBinding { binding, .. } = key {
+                    remove_binding(plan, account, binding)?;
+                    plan.remove(key)?;
+                }
+            }
+            if left == 0 {
+                return Ok(());
+            }
         }
     }
-    note_all(types, &used);
     Ok(())
 }
 

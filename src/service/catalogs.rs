@@ -1,12 +1,12 @@
 //! Catalogs: replaced whole from a file, read, compared, deleted.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use super::{
-    catalog_drops::{CatalogDrop, drops_in_use},
+    catalog_drops::{CatalogDrop, MAX_BINDINGS_OF_A_LOAD, drops_in_use, remove_bindings_on},
     core::{CatalogAt, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts,
@@ -118,7 +118,8 @@ pub struct AppliedCatalog {
 /// Creates a catalog or replaces it whole. What keeps its id keeps its number; what is dropped is void at once,
 /// everywhere. Refused if it is another version than expected, or, without `allow_drops`, if it drops what accounts use:
 /// then `drops` is told what and by whom. Cost: linear in the catalog, and if it drops something in the accounts under it,
-/// and their custom roles, resources and exceptions as far as it may be used there; accounts follow without being touched.
+/// and their custom roles, custom policies, resources and exceptions as far as it may be used there; accounts follow
+/// without being touched, but for the role bindings on resources of types that are dropped.
 #[must_use]
 pub fn apply_catalog(
     definition: CatalogDefinition,
@@ -159,11 +160,14 @@ pub fn apply_catalog(
                 plan.retire(*number, Kind::Role, None)?;
             }
         }
+        let mut dropped_types = HashSet::new();
         for number in old.iter().flat_map(|old| &old.resource_type_numbers) {
             if !catalog.resource_type_numbers.contains(number) {
                 plan.retire(*number, Kind::Resource, None)?;
+                dropped_types.insert(*number);
             }
         }
+        remove_bindings_on(plan, number, &dropped_types, MAX_BINDINGS_OF_A_LOAD)?;
         plan.put(Key::Catalog(number), Record::Catalog(Box::new(catalog)))?;
         Ok(AppliedCatalog { changes, drops: found })
     })

@@ -12,6 +12,7 @@ use super::{
     manners::Etag,
     plan::Plan,
     role_parts::{Contents, Part, facet_numbers, offers_part, parent_numbers, policy_numbers},
+    role_totals::RoleTotals,
     roles::{RoleView, custom_role_view, offers_custom_roles},
     uses::{Use, refuse_if_used, uses_of_role},
     writer::Write,
@@ -364,7 +365,7 @@ fn shown(
     id: &RoleId,
 ) -> Result<RoleView, ServiceError> {
     let (role, record) = facts::find_custom_role(plan, found.number, id)?;
-    custom_role_view(plan, account, found.number, catalog, role, record)
+    custom_role_view(plan, account, found.number, &RoleTotals::new(plan, Some(found.number), catalog), role, record)
 }
 
 /// Puts a new custom role into a plan, without counting it.

@@ -136,8 +136,8 @@ reasons! {
     CatalogInUse, "CATALOG_IN_USE", FailedPrecondition,
         "Accounts live under the catalog. Delete them first.";
     CatalogDropsInUse, "CATALOG_DROPS_IN_USE", FailedPrecondition,
-        "The file drops permissions, features or roles that accounts use. What uses them was sent before this status. Set \
-         `allow_drops` to drop them all the same.";
+        "The file drops permissions, features, roles, resource types or policies that accounts use. What uses them was sent \
+         before this status. Set `allow_drops` to drop them all the same.";
     CatalogFixed, "CATALOG_FIXED", FailedPrecondition,
         "An account stays under the catalog that it was created with.";
     CustomRolesNotOffered, "CUSTOM_ROLES_NOT_OFFERED", FailedPrecondition,

@@ -443,6 +443,15 @@ pub(super) fn held_roles(
     Ok(held)
 }
 
+/// A user, a team or a service account by its name.
+pub(super) fn find_holder(view: &dyn View, account: Number, name: &super::HolderName) -> Result<Holder, ServiceError> {
+    Ok(match name {
+        super::HolderName::User(id) => Holder::User(find_user(view, account, id)?.0),
+        super::HolderName::Team(id) => Holder::Team(find_team(view, account, id)?.0),
+        super::HolderName::ServiceAccount(id) => Holder::ServiceAccount(find_service_account(view, account, id)?.0),
+    })
+}
+
 /// Who holds a binding, by name; none: the holder is gone.
 pub(super) fn holder_name(
     view: &dyn View,

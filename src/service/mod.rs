@@ -33,6 +33,7 @@ mod policies;
 mod questions;
 mod resources;
 mod role_parts;
+mod role_totals;
 mod roles;
 mod searches;
 mod service_accounts;
@@ -47,6 +48,8 @@ mod writer;
 mod access_tests;
 #[cfg(test)]
 mod account_file_tests;
+#[cfg(test)]
+mod catalog_drops_tests;
 #[cfg(test)]
 mod planted_bugs;
 #[cfg(test)]
@@ -89,6 +92,7 @@ pub use self::{
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },
+    role_totals::RoleTotal,
     roles::{RoleFilter, RoleKind, RoleOrder, RoleView},
     searches::{AllowedName, AllowedSubject, FoundResources, FoundSubjects, ResourceSearch, SubjectSearch},
     service_accounts::{

@@ -27,23 +27,12 @@ async fn run_with(fault: Option<Fault>) -> Result<Done, String> {
     let address = listener.local_addr().unwrap();
     let erasing = tokio::spawn(finish_erasures(service.clone()));
     let api = Api::new(service, 1);
-    let server = tonic::transport::Server::builder()
-        .add_service(api.authorization_service())
-        .add_service(api.catalog_service())
-        .add_service(api.account_service())
-        .add_service(api.user_service())
-        .add_service(api.service_account_service())
-        .add_service(api.team_service())
-        .add_service(api.role_service())
-        .add_service(api.role_binding_service())
-        .add_service(api.resource_service())
-        .add_service(api.access_policy_service())
-        .add_service(api.access_list_service())
-        .add_service(api.exception_service())
-        .serve_with_incoming(TcpListenerStream::new(listener).map(|stream| {
+    let server = tonic::transport::Server::builder().add_routes(api.routes()).serve_with_incoming(
+        TcpListenerStream::new(listener).map(|stream| {
             // Without it every answer waits for the other side's delayed acknowledgement.
             stream.inspect(|stream| stream.set_nodelay(true).unwrap())
-        }));
+        }),
+    );
     let server = tokio::spawn(server);
     let wire = Wire::connect(&format!("http://{address}")).await;
     let plan = Plan { writes: 1_500, checks_per_write: 20, lists_percent: 25, views_percent: 50 };

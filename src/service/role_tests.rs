@@ -135,6 +135,7 @@ async fn started(parts: CustomRoleParts) -> Service {
         state: UserState::Active,
         profile: ProfileRecord::default(),
         roles: Vec::new(),
+        bindings: Vec::new(),
         teams: Vec::new(),
         access: Vec::new(),
     };
@@ -153,6 +154,7 @@ async fn started(parts: CustomRoleParts) -> Service {
             let name = Key::ResourceName { account: found.number, path: record.path.clone() };
             plan.put(name, Record::Name(resource))?;
             plan.put(Key::Resource { account: found.number, resource }, Record::Resource(record))?;
+            plan.count_resources(found.number, 1)?;
         }
         Ok(())
     });
@@ -366,6 +368,7 @@ async fn deleting_a_user_takes_all_of_it_along_once_that_is_forced() {
         display_name: String::new(),
         description: String::new(),
         roles: vec![managed("viewer")],
+        bindings: Vec::new(),
         members: vec![id(UserId::new, "ana")],
         access: Vec::new(),
     };
@@ -443,4 +446,77 @@ async fn custom_roles_have_the_parts_that_the_catalog_offers_and_copies_leave_th
     let facets = RoleUpdate { covered_facets: Some(vec!["line".to_owned()]), ..RoleUpdate::default() };
     let error = service.write(update_role(account(), id(RoleId::new, "copy"), facets, None)).await.unwrap_err();
     assert_eq!(error.reason, ErrorReason::ResourceTypeNotFound);
+}
+
+#[tokio::test]
+async fn what_is_held_on_a_type_that_a_catalog_drops_counts_no_more_from_that_write_on() {
+    let service = started(EVERYTHING).await;
+    create(&service, "mine", &[]).await.unwrap();
+    for (user, role, resource) in [
+        ("ana", managed("viewer"), Some(W1)),
+        ("ana", managed("viewer"), None),
+        ("bob", managed("viewer"), Some("workspaces/w2")),
+        ("bob", custom("mine"), Some(W1)),
+    ] {
+        let holder = HolderName::User(id(UserId::new, user));
+        bind(&service, binding(holder, role, resource, None), false).await.unwrap();
+    }
+    let mut renamed = catalog(EVERYTHING);
+    renamed.resource_types[0].plural = id(ResourceTypeId::new, "spaces");
+    let load = apply_catalog(renamed, true, None, Arc::new(Mutex::new(Vec::new())));
+    let counts = Write::new("Test", |plan| {
+        let (found, catalog) = account_and_catalog(plan, &account())?;
+        let role = facts::find_role(plan, &found, &catalog.compiled, &managed("viewer"), false)?;
+        holders::holder_counts(plan, found.number, role)
+    });
+    let delete = delete_role(account(), id(RoleId::new, "mine"), false, None);
+    // Nothing is swept while a write waits, so all three see what the load itself did.
+    let (load, counts, deleted) = tokio::join!(service.write(load), service.write(counts), service.write(delete));
+    load.unwrap();
+    assert_eq!(counts.unwrap().value, RoleHolderCounts { users: 1, direct_users: 1, ..RoleHolderCounts::default() });
+    assert_eq!(deleted.unwrap().value.removed, []);
+    assert_eq!(left(&service, KeyRange::AccountResourceBindings).await, 0);
+    assert_eq!(left(&service, KeyRange::Bindings).await, 1);
+}
+
+#[tokio::test]
+async fn whoever_has_to_hold_a_role_can_be_created_with_one_on_a_single_resource() {
+    let service = started(EVERYTHING).await;
+    for user in ["ana", "bob"] {
+        let holder = HolderName::User(id(UserId::new, user));
+        bind(&service, binding(holder, managed("viewer"), None, None), false).await.unwrap();
+    }
+    let must = CatalogDefinition { must_hold_role: true, ..catalog(EVERYTHING) };
+    service.write(apply_catalog(must, false, None, Arc::new(Mutex::new(Vec::new())))).await.unwrap();
+    let cyd = || HolderName::User(id(UserId::new, "cyd"));
+    let later = Timestamp(service.now().0 + 60_000);
+    let on = |resource, expires| binding(cyd(), managed("viewer"), resource, expires);
+    let create = async |bindings: Vec<NewBinding>| {
+        let new = NewUser {
+            id: id(UserId::new, "cyd"),
+            state: UserState::Active,
+            profile: ProfileRecord::default(),
+            roles: Vec::new(),
+            bindings,
+            teams: Vec::new(),
+            access: Vec::new(),
+        };
+        service.write(create_users("CreateUser", account(), vec![new])).await.map(|_| ()).map_err(|error| error.reason)
+    };
+    for (bindings, reason) in [
+        (vec![], ErrorReason::LastRole),
+        (vec![on(Some(W1), Some(later))], ErrorReason::LastRole),
+        (vec![on(Some("workspaces/w9"), None)], ErrorReason::ResourceNotFound),
+        (vec![on(Some(W1), None), on(Some(W1), Some(later))], ErrorReason::AlreadyExists),
+        (vec![on(Some(W1), None), on(None, Some(Timestamp(1)))], ErrorReason::FieldInvalid),
+        (vec![on(Some(W1), None), binding(cyd(), managed("ops"), None, None)], ErrorReason::RoleNotFound),
+    ] {
+        assert_eq!(create(bindings.clone()).await, Err(reason), "{bindings:?}");
+    }
+    create(vec![on(Some(W1), None), on(None, Some(later)), on(Some(W1), None)]).await.unwrap();
+    let filter = BindingFilter { holder: Some(cyd()), ..BindingFilter::default() };
+    let held = service.list_bindings(account(), filter, 9, None, LATEST).await.unwrap().items;
+    let held: Vec<_> =
+        held.into_iter().map(|each| (each.resource.map(|path| path.to_string()), each.expires)).collect();
+    assert_eq!(held, [(Some(W1.to_owned()), None), (None, Some(later))]);
 }

@@ -10,6 +10,7 @@ use super::{
     holders::{RoleHolderCounts, holder_counts},
     manners::Etag,
     role_parts::Contents,
+    role_totals::{RoleTotal, RoleTotals},
 };
 use crate::{
     engine::{CompiledCatalog, RoleFacts, RoleOrigin},
@@ -61,8 +62,10 @@ pub struct RoleView {
     pub mutually_exclusive: Vec<RoleName>,
     /// The API scopes that it does not provide, whatever its permissions do, ordered by id.
     pub left_out_api_scopes: Vec<ApiScopeId>,
-    /// The API scopes that it provides, included ones too, ordered by id.
+    /// The API scopes that the permissions which it lists provide, included ones too, ordered by id.
     pub api_scopes: Vec<ApiScopeId>,
+    /// How much it contains with its policies and its parents.
+    pub total: RoleTotal,
     /// Who holds it, in numbers, where that was asked for.
     pub holder_counts: Option<RoleHolderCounts>,
     /// When it was created; none for the catalog's roles.
@@ -83,7 +86,7 @@ pub enum RoleOrder {
     DisplayName,
     /// By the number of users who hold them in any way.
     UserCount,
-    /// By the number of permissions.
+    /// By the number of permissions that they contain.
     PermissionCount,
 }
 
@@ -106,7 +109,7 @@ pub struct RoleFilter {
 
 impl Service {
     /// One role, managed or custom; its holders in `account` (of a custom role: its own) are counted. An internal one is
-    /// there only with `show_internal`. Cost: linear in the members of the teams that hold it.
+    /// there only with `show_internal`. Cost: linear in the members of the teams that hold it, and in the roles that it reaches.
     ///
     /// # Errors
     /// If it does not exist.
@@ -122,7 +125,8 @@ impl Service {
                 RoleName::Account(account, id) => {
                     let (found, catalog) = account_and_catalog_at(core, &view, account)?;
                     let (number, record) = facts::find_custom_role(&view, found.number, id)?;
-                    let mut shown = custom_role_view(&view, account, found.number, &catalog.compiled, number, record)?;
+                    let totals = RoleTotals::new(&view, Some(found.number), &catalog.compiled);
+                    let mut shown = custom_role_view(&view, account, found.number, &totals, number, record)?;
                     shown.holder_counts = Some(holder_counts(&view, found.number, number)?);
                     return Ok(shown);
                 }
@@ -132,7 +136,8 @@ impl Service {
                     let role = catalog.compiled.role(id.as_str());
                     let role = role.filter(|role| show_internal || !facts::is_internal(&catalog.compiled, role));
                     let role = role.ok_or_else(|| facts::role_missing(id))?;
-                    (catalog_role_view(&catalog, role), role.number, number)
+                    let totals = RoleTotals::new(&view, None, &catalog.compiled);
+                    (catalog_role_view(&catalog, &totals, role)?, role.number, number)
                 }
             };
             let (mut shown, role, catalog) = of_catalog;
@@ -150,8 +155,8 @@ impl Service {
     }
 
     /// The roles that an account can use, as the filter says. `after`: the role with which the page before ended. Cost:
-    /// linear in the page and the members of the teams that hold its roles; in another order than by id, or with a
-    /// filter, in all roles of the account.
+    /// linear in the page, the members of the teams that hold its roles, and the roles that these reach; in another order
+    /// than by id, or with a filter, in all roles of the account.
     ///
     /// # Errors
     /// If the account does not exist.
@@ -166,7 +171,8 @@ impl Service {
         let ((items, next), revision) = self
             .read(at, move |core, view| {
                 let (found, catalog) = account_and_catalog_at(core, &view, &account)?;
-                let list = List { view: &view, account: &account, found: &found, catalog: &catalog };
+                let totals = RoleTotals::new(&view, Some(found.number), &catalog.compiled);
+                let list = List { view: &view, account: &account, found: &found, catalog: &catalog, totals };
                 list.page(&filter, size, after.as_deref())
             })
             .await?;
@@ -180,6 +186,7 @@ struct List<'a> {
     account: &'a AccountId,
     found: &'a FoundAccount,
     catalog: &'a CatalogAt,
+    totals: RoleTotals<'a>,
 }
 
 impl List<'_> {
@@ -226,7 +233,7 @@ impl List<'_> {
     ) -> Result<Vec<RoleView>, ServiceError> {
         let mut roles = Vec::new();
         if !matches!(after, Some(RoleName::Account(..))) && filter.kind != Some(RoleKind::Custom) {
-            roles = self.of_catalog(filter);
+            roles = self.of_catalog(filter)?;
             roles.retain(|role| after.is_none_or(|after| role.name > *after));
         }
         if roles.len() < limit && matches!(filter.kind, None | Some(RoleKind::Custom)) {
@@ -249,7 +256,7 @@ impl List<'_> {
     fn all(&self, filter: &RoleFilter) -> Result<Vec<RoleView>, ServiceError> {
         let mut roles = match filter.kind {
             Some(RoleKind::Custom) => Vec::new(),
-            _ => self.of_catalog(filter),
+            _ => self.of_catalog(filter)?,
         };
         if matches!(filter.kind, None | Some(RoleKind::Custom)) {
             for (_, name) in facts::scan_all(self.view, KeyRange::RoleNames(self.found.number))? {
@@ -265,7 +272,7 @@ impl List<'_> {
         match filter.order {
             RoleOrder::Id => {}
             RoleOrder::DisplayName => roles.sort_by_cached_key(|role| role.display_name.to_lowercase()),
-            RoleOrder::PermissionCount => roles.sort_by_key(|role| role.permissions.len()),
+            RoleOrder::PermissionCount => roles.sort_by_key(|role| role.total.permissions),
             RoleOrder::UserCount => {
                 for role in &mut roles {
                     role.holder_counts = Some(holder_counts(self.view, self.found.number, role.etag.number)?);
@@ -280,7 +287,7 @@ impl List<'_> {
                 RoleOrder::DisplayName => {
                     roles.sort_by_cached_key(|role| Reverse(role.display_name.to_lowercase()));
                 }
-                RoleOrder::PermissionCount => roles.sort_by_key(|role| Reverse(role.permissions.len())),
+                RoleOrder::PermissionCount => roles.sort_by_key(|role| Reverse(role.total.permissions)),
                 RoleOrder::UserCount => {
                     roles.sort_by_key(|role| Reverse(role.holder_counts.map(|counts| counts.users)));
                 }
@@ -290,23 +297,23 @@ impl List<'_> {
     }
 
     /// The roles of the catalog that the filter's kind lets through, by id.
-    fn of_catalog(&self, filter: &RoleFilter) -> Vec<RoleView> {
+    fn of_catalog(&self, filter: &RoleFilter) -> Result<Vec<RoleView>, ServiceError> {
         let catalog = &self.catalog.compiled;
         let roles = catalog.catalog().definition.roles.iter().filter_map(|role| catalog.role(role.id.as_str()));
-        let mut roles: Vec<RoleView> = roles.map(|role| catalog_role_view(self.catalog, role)).collect();
+        let shown = roles.map(|role| catalog_role_view(self.catalog, &self.totals, role));
+        let mut roles = shown.collect::<Result<Vec<RoleView>, _>>()?;
         roles.retain(|role| match (filter.kind, role.kind) {
             (Some(kind), of) if kind != of => false,
             (_, RoleKind::Internal) => filter.show_internal,
             _ => true,
         });
         roles.sort_by(|one, other| one.name.cmp(&other.name));
-        roles
+        Ok(roles)
     }
 
     fn custom(&self, role: Number) -> Result<Option<RoleView>, ServiceError> {
         let record = facts::get_role(self.view, &Key::Role { account: self.found.number, role })?;
-        let shown =
-            |record| custom_role_view(self.view, self.account, self.found.number, &self.catalog.compiled, role, record);
+        let shown = |record| custom_role_view(self.view, self.account, self.found.number, &self.totals, role, record);
         record.map(shown).transpose()
     }
 
@@ -346,13 +353,13 @@ pub(super) fn permission_ids(catalog: &CompiledCatalog, role: &RoleFacts) -> Vec
     ids
 }
 
-fn catalog_role_view(catalog: &CatalogAt, role: &RoleFacts) -> RoleView {
+fn catalog_role_view(catalog: &CatalogAt, totals: &RoleTotals<'_>, role: &RoleFacts) -> Result<RoleView, ServiceError> {
     let compiled = &catalog.compiled;
     let definition = facts::catalog_role(compiled, role);
     let contents = definition.map(|role| Contents::of_catalog_role(compiled, role)).unwrap_or_default();
     let is_internal = definition.is_some_and(|role| role.internal);
     let scopes = compiled.role_api_scopes(role);
-    RoleView {
+    Ok(RoleView {
         name: RoleName::Catalog(compiled.catalog().definition.id.clone(), role.id.clone()),
         kind: if is_internal { RoleKind::Internal } else { RoleKind::Managed },
         display_name: definition.map(|role| role.display_name.clone()).unwrap_or_default(),
@@ -366,11 +373,12 @@ fn catalog_role_view(catalog: &CatalogAt, role: &RoleFacts) -> RoleView {
         mutually_exclusive: exclusive(compiled, role),
         left_out_api_scopes: Vec::new(),
         api_scopes: compiled.api_scope_ids(&scopes).cloned().collect(),
+        total: totals.of(role.number)?,
         holder_counts: None,
         created: None,
         updated: None,
         etag: Etag { number: role.number, revision: catalog.revision },
-    }
+    })
 }
 
 /// The roles that nobody may have together with one of the catalog, ordered by id. Whoever sees no internal role is told
@@ -406,10 +414,11 @@ pub(super) fn custom_role_view(
     view: &dyn View,
     account_id: &AccountId,
     account: Number,
-    catalog: &CompiledCatalog,
+    totals: &RoleTotals<'_>,
     number: Number,
     record: Stamped<RoleRecord>,
 ) -> Result<RoleView, ServiceError> {
+    let catalog = totals.catalog();
     let Stamped { revision, value: record } = record;
     let contents = Contents::of_custom_role(view, account_id, account, catalog, &record)?;
     let role = catalog.custom_role(number, &record);
@@ -429,6 +438,7 @@ pub(super) fn custom_role_view(
         mutually_exclusive: Vec::new(),
         left_out_api_scopes,
         api_scopes: catalog.api_scope_ids(&scopes).cloned().collect(),
+        total: totals.of(number)?,
         holder_counts: None,
         created: Some(record.created),
         updated: Some(record.updated),

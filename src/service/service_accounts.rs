@@ -2,7 +2,7 @@
 
 use super::{
     accounts::account_and_catalog,
-    bindings::{give_roles, remove_bindings_of},
+    bindings::{NewBinding, give_roles, remove_bindings_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, RoleName},
@@ -29,8 +29,10 @@ pub struct NewServiceAccount {
     pub description: String,
     /// Where it stands.
     pub state: ServiceAccountState,
-    /// The roles that it is to hold.
+    /// The roles that it is to hold on the whole account, for good.
     pub roles: Vec<RoleName>,
+    /// Those that it is to hold besides, each with its place and its time.
+    pub bindings: Vec<NewBinding>,
 }
 
 /// What to change of a service account; none: as it is.
@@ -128,7 +130,7 @@ pub fn create_service_account(account: AccountId, new: NewServiceAccount) -> Wri
             updated: plan.time,
         };
         let number = insert_service_account(plan, account, record)?;
-        give_roles(plan, &found, &catalog.compiled, Holder::ServiceAccount(number), &new.roles)?;
+        give_roles(plan, &found, &catalog.compiled, Holder::ServiceAccount(number), &new.roles, &new.bindings)?;
         Ok(shown(facts::find_service_account(plan, account, &new.id)?))
     })
 }

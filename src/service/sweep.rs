@@ -4,11 +4,15 @@
 //! Sweeping only gives the room back.
 
 use super::{
-    access_lists::remove_resource_access, bindings::remove_binding, error::ServiceError, facts, plan::Plan,
+    access_lists::remove_resource_access,
+    bindings::{remove_binding, take_binding},
+    error::ServiceError,
+    facts,
+    plan::Plan,
     resources::remove_resource,
 };
 use crate::{
-    model::{AccountId, Change, Key, KeyRange, Kind, Number, Record, RetiredRecord, Stamped},
+    model::{AccountId, BindingRecord, Change, Key, KeyRange, Kind, Number, Record, RetiredRecord, Stamped},
     store::View as _,
 };
 
@@ -215,16 +219,10 @@ fn sweep_bindings(plan: &mut Plan<'_>, account: Number, range: KeyRange) -> Resu
     let is_last = found.len() < STEP;
     for (key, _) in found {
         if let Key::HolderBinding { binding, .. } | Key::RoleBinding { binding, .. } = key {
-            let record = facts::get_binding(plan, &Key::Binding { account, binding })?;
-            if let Some(record) = record {
-                let (holder, role) = (record.value.holder, record.value.role);
-                plan.remove(Key::HolderBinding { account, holder: holder.number(), binding })?;
-                plan.remove(Key::RoleBinding { account, role, holder, binding })?;
-                if let Some(resource) = record.value.resource {
-                    plan.remove(Key::ResourceBinding { account, resource, binding })?;
-                }
+            if let Some(record) = facts::get_binding(plan, &Key::Binding { account, binding })? {
+                let BindingRecord { holder, role, resource, .. } = record.value;
+                take_binding(plan, account, binding, holder, role, resource)?;
             }
-            plan.remove(Key::Binding { account, binding })?;
             plan.remove(key)?;
         }
     }

@@ -3,7 +3,7 @@
 use super::{
     access_lists::remove_access_lists,
     accounts::account_and_catalog,
-    bindings::{give_roles, remove_bindings_of},
+    bindings::{NewBinding, give_roles, remove_bindings_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts::{self, RoleName},
@@ -28,8 +28,10 @@ pub struct NewTeam {
     pub display_name: String,
     /// For people.
     pub description: String,
-    /// The roles that it is to hold.
+    /// The roles that it is to hold on the whole account, for good.
     pub roles: Vec<RoleName>,
+    /// Those that it is to hold besides, each with its place and its time.
+    pub bindings: Vec<NewBinding>,
     /// The users who are to belong to it.
     pub members: Vec<UserId>,
     /// What it is to have access to.
@@ -147,7 +149,7 @@ pub fn create_team(account: AccountId, new: NewTeam) -> Write<TeamView> {
             set_membership(plan, account, user, team, true)?;
             check_team_limit(plan, account, user, id)?;
         }
-        give_roles(plan, &found, &catalog.compiled, Holder::Team(team), &new.roles)?;
+        give_roles(plan, &found, &catalog.compiled, Holder::Team(team), &new.roles, &new.bindings)?;
         give_access(plan, &found, &catalog.compiled, Holder::Team(team), &new.access)?;
         let (_, record) = facts::find_team(plan, account, &new.id)?;
         team_view(plan, account, team, record)

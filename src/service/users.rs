@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     access_lists::remove_access_lists,
     accounts::{account_and_catalog, account_and_catalog_at},
-    bindings::{BindingView, HolderName, give_roles, remove_binding, remove_bindings_of, views_of},
+    bindings::{BindingView, HolderName, NewBinding, give_roles, remove_binding, remove_bindings_of, views_of},
     core::{Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     exceptions::remove_exceptions,
@@ -38,8 +38,10 @@ pub struct NewUser {
     pub state: UserState,
     /// Its personal fields.
     pub profile: ProfileRecord,
-    /// The roles that it is to hold directly.
+    /// The roles that it is to hold on the whole account, for good.
     pub roles: Vec<RoleName>,
+    /// Those that it is to hold besides, each with its place and its time.
+    pub bindings: Vec<NewBinding>,
     /// The teams that it is to belong to.
     pub teams: Vec<TeamId>,
     /// What it is to have access to.
@@ -263,7 +265,7 @@ fn create_user(
         set_membership(plan, account, user, team, true)?;
     }
     check_team_limit(plan, account, user, &new.id)?;
-    give_roles(plan, found, catalog, Holder::User(user), &new.roles)?;
+    give_roles(plan, found, catalog, Holder::User(user), &new.roles, &new.bindings)?;
     give_access(plan, found, catalog, Holder::User(user), &new.access)?;
     let (_, record) = facts::find_user(plan, account, &new.id)?;
     user_view(plan, account, user, record)

@@ -20,7 +20,7 @@ const NAMED: usize = 10;
 /// Those of one kind that use a thing, or that went with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Use {
-    /// The kind, such as `role_bindings`.
+    /// The kind, such as `role_bindings`: more than one of it, with an `s`.
     pub kind: &'static str,
     /// How many.
     pub count: u64,
@@ -53,7 +53,9 @@ pub(super) fn refuse_if_used(uses: Vec<Use>) -> Result<(), ServiceError> {
     for each in uses.into_iter().filter(|each| each.count > 0) {
         let more = if each.count > each.names.len() as u64 { " and more" } else { "" };
         let named = if each.names.is_empty() { String::new() } else { format!(" ({}{more})", each.names.join(", ")) };
-        shown.push(format!("{} {}{named}", each.count, each.kind.replace('_', " ")));
+        let kind = each.kind.replace('_', " ");
+        let kind = if each.count == 1 { kind.strip_suffix('s').unwrap_or(&kind) } else { &kind };
+        shown.push(format!("{} {kind}{named}", each.count));
         names.extend(each.names);
     }
     let message = format!("it is used by {}; set force to delete it with what uses it", shown.join(" and "));
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(error.reason, ErrorReason::InUse);
         assert_eq!(
             error.message,
-            "it is used by 3 role bindings (users/ana, teams/east and more) and 1 roles (accounts/a/roles/x); set force to \
+            "it is used by 3 role bindings (users/ana, teams/east and more) and 1 role (accounts/a/roles/x); set force to \
              delete it with what uses it"
         );
         assert_eq!(

@@ -27,6 +27,9 @@ const RISKY: &[&str] = &[
     "users erase hana",
     "users delete goran --erase",
     "service-accounts delete ci",
+    "access set teams/support service --none",
+    "resources delete channels/sms --force",
+    "policies delete no-export",
 ];
 
 /// Other commands that write.
@@ -45,6 +48,9 @@ const WRITES: &[&str] = &[
     "teams remove support hana",
     "users invite nils --name Nils --email nils@demo-shop.example --role people-manager --team support",
     "users create olga --name Olga",
+    "users create oskar --role people-manager --role-on analyze-manager=channels/sms --until 30d",
+    "teams create day --role-on people-manager=channels/sms",
+    "service-accounts create hourly --role-on people-manager=channels/sms",
     "users edit hana --email hana@elsewhere.example",
     "users activate chidi",
     "users suspend hana",
@@ -54,19 +60,48 @@ const WRITES: &[&str] = &[
     "service-accounts create nightly --role people-manager",
     "service-accounts edit ci --name Builder",
     "service-accounts suspend ci",
+    "resources register channels/voice channels/mail",
+    "resources rename channels/sms Texts",
+    "policies create quiet POLICY",
+    "policies edit no-export POLICY",
+    "access set teams/operations channel --all",
+    "access add hana channel channels/sms channels/whatsapp",
+    "access remove hana channel channels/sms",
+    "exceptions give hana reports.detailed.view --reason asked",
+    "exceptions take ivo reports.detailed.view",
 ];
 
+/// What a policy says.
+const POLICY: &str = "display_name: Quiet\nstatements: [{effect: deny, permissions: [\"broadcast.**\"]}]\n";
+
+/// The preset and some more of what can be changed; its catalog offers custom policies too.
 fn session() -> Session {
     let session = Session::with_preset();
-    session.run(&["service-accounts", "create", "ci", "--account", "demo"]).expect(0);
-    session.file("list", "# from the directory\nhana\nivo\n");
+    let parts = "custom_roles:\n  - permissions\n";
+    let catalog = session.export("catalogs/infobip-classic");
+    assert!(catalog.contains(parts));
+    session.apply("more.yaml", &catalog.replace(parts, &format!("{parts}  - custom_policies\n"))).expect(0);
+    for line in [
+        "service-accounts create ci",
+        "policies create no-export POLICY",
+        "access add teams/support service services/shop-news",
+        "exceptions give ivo reports.detailed.view --reason asked",
+    ] {
+        run(&session, line, &[]).expect(0);
+    }
     session
 }
 
-/// Runs a line for the account `demo`. `LIST` stands for the file of the session.
+/// Runs a line for the account `demo`. `LIST` and `POLICY` stand for files of the session.
 fn run(session: &Session, line: &str, more: &[&str]) -> Ended {
     let list = session.file("list", "# from the directory\nhana\nivo\n").display().to_string();
-    let words: Vec<&str> = line.split(' ').map(|word| if word == "LIST" { list.as_str() } else { word }).collect();
+    let policy = session.file("policy", POLICY).display().to_string();
+    let word = |word| match word {
+        "LIST" => list.as_str(),
+        "POLICY" => policy.as_str(),
+        word => word,
+    };
+    let words: Vec<&str> = line.split(' ').map(word).collect();
     session.run(&[&words, more, &["--account", "demo"]].concat())
 }
 
@@ -222,6 +257,14 @@ fn programs_get_the_same_as_json_and_as_yaml_with_full_names() {
         ("service-accounts list", "/service_accounts/0/name"),
         ("service-accounts show ci", "/service_account/name"),
         ("api-scopes beatriz", "/consistency_token"),
+        ("who-can reports.detailed.view", "/subjects/0/subject"),
+        ("where-can dana channels.channels.use --type channel", "/consistency_token"),
+        ("resources list", "/resources/0/name"),
+        ("resources show channels/sms", "/resource/name"),
+        ("policies list", "/access_policies/0/name"),
+        ("policies show custom/no-export", "/access_policy/name"),
+        ("access list teams/marketing", "/consistency_token"),
+        ("exceptions list ivo", "/consistency_token"),
     ] {
         let json: Value = serde_json::from_str(&run(&session, line, &["-o", "json"]).expect(0)).unwrap();
         let yaml: Value = serde_saphyr::from_str(&run(&session, line, &["-o", "yaml"]).expect(0)).unwrap();
@@ -246,7 +289,7 @@ fn programs_get_the_same_as_json_and_as_yaml_with_full_names() {
 
 #[test]
 fn a_comparison_of_catalogs_is_the_same_on_the_server_and_here() {
-    let session = session();
+    let session = Session::with_preset();
     session.run(&["presets", "apply", "infobip"]).expect(0);
     let compared = |old: &str, new: &str, code| {
         let printed = session.run(&["catalog", "diff", old, new, "-o", "json"]).expect(code);
@@ -269,5 +312,21 @@ fn the_document_names_every_exit_code() {
     assert!(codes.len() > 5, "{codes:?}");
     for code in codes {
         assert!(document.contains(&format!("\n| {code} | ")), "{code}");
+    }
+}
+
+#[test]
+fn the_page_of_a_user_and_of_a_team_shows_what_each_has_access_to_itself() {
+    let session = session();
+    run(&session, "access add dana channel channels/sms channels/whatsapp", &[]).expect(0);
+    let team = "Access:       all of channel; service services/shop-news; template templates/spring-sale\n";
+    let user = "Access:      channel channels/sms, channels/whatsapp\n";
+    for (line, shown) in [("teams show marketing", team), ("users show dana", user)] {
+        let printed = run(&session, line, &[]).expect(0);
+        assert!(printed.contains(shown), "{line}: {printed}");
+    }
+    for (line, facets) in [("teams show marketing", 3), ("users show dana", 1), ("users show emil", 0)] {
+        let json: Value = serde_json::from_str(&run(&session, line, &["-o", "json"]).expect(0)).unwrap();
+        assert_eq!(json["access_lists"].as_array().unwrap().len(), facets, "{line}: {json}");
     }
 }

@@ -79,23 +79,12 @@ async fn a_million_checks_and_thousands_of_writes_agree_with_the_oracle() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let api = Api::new(service.clone(), opened.store_id());
-    let server = tonic::transport::Server::builder()
-        .add_service(api.authorization_service())
-        .add_service(api.catalog_service())
-        .add_service(api.account_service())
-        .add_service(api.user_service())
-        .add_service(api.service_account_service())
-        .add_service(api.team_service())
-        .add_service(api.role_service())
-        .add_service(api.role_binding_service())
-        .add_service(api.resource_service())
-        .add_service(api.access_policy_service())
-        .add_service(api.access_list_service())
-        .add_service(api.exception_service())
-        .serve_with_incoming(TcpListenerStream::new(listener).map(|stream| {
+    let server = tonic::transport::Server::builder().add_routes(api.routes()).serve_with_incoming(
+        TcpListenerStream::new(listener).map(|stream| {
             // Without it every answer waits for the other side's delayed acknowledgement.
             stream.inspect(|stream| stream.set_nodelay(true).unwrap())
-        }));
+        }),
+    );
     let server = tokio::spawn(server);
     let done = run(&address, &clock, seed, plan).await;
     let forgotten = done.forgotten();

@@ -2,7 +2,7 @@
 
 use crate::{
     files::parse_catalog,
-    model::{AppliedAction, CatalogDefinition, compare_catalogs, compare_roles},
+    model::{AppliedAction, CatalogDefinition, compare_catalogs, compare_roles, count_permissions},
 };
 
 const BEFORE: &str = "\
@@ -158,4 +158,10 @@ fn roles_gain_and_lose_through_policies_and_parents() {
         ],
         &[],
     );
+}
+
+#[test]
+fn a_role_counts_what_it_lists_what_its_policies_allow_and_what_its_parents_contain() {
+    // The agent has two by its policy, the lead one more, the boss one that nothing takes away, the staff all of the inbox.
+    assert_eq!(count_permissions(&read(BEFORE)), [2, 3, 1, 3]);
 }

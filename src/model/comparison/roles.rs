@@ -87,21 +87,35 @@ impl Permissions {
         is_more
     }
 
+    fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
     fn contains(&self, index: PermissionIndex) -> bool {
         self.0.get(index.position() / 64).is_some_and(|word| word >> (index.position() % 64) & 1 == 1)
     }
 }
 
-/// What each role gives as a managed one: internal permissions no such role gives, nor what an internal parent has.
+/// How many permissions each role of a catalog contains, in the order of its roles: those that it lists, that the allow
+/// statements of its policies match, and that its parents contain. What a deny takes away is not looked at. Cost: linear in
+/// the catalog, but for patterns with wildcards, each of which is held against every permission.
+#[must_use]
+pub fn count_permissions(catalog: &CatalogDefinition) -> Vec<usize> {
+    given(catalog).iter().map(Permissions::len).collect()
+}
+
+/// What each role gives: internal permissions and what an internal parent has only one that is internal itself.
 fn given(catalog: &CatalogDefinition) -> Vec<Permissions> {
-    let by_policy = by_policy(catalog);
-    let mut given: Vec<Permissions> = catalog.roles.iter().map(|role| listed(catalog, role, &by_policy)).collect();
+    let (assignable, all) = (by_policy(catalog, false), by_policy(catalog, true));
+    let of_role = |role: &CatalogRole| listed(catalog, role, if role.internal { &all } else { &assignable });
+    let mut given: Vec<Permissions> = catalog.roles.iter().map(of_role).collect();
     // One step up the hierarchy a round, and it has no more steps than that.
     for _ in 0..MAX_ROLE_DEPTH {
         let mut is_more = false;
         for (position, role) in catalog.roles.iter().enumerate() {
             let parents = role.parents.iter().map(|parent| parent.position());
-            for parent in parents.filter(|parent| catalog.roles.get(*parent).is_some_and(|parent| !parent.internal)) {
+            let is_reached = |parent: &CatalogRole| role.internal || !parent.internal;
+            for parent in parents.filter(|parent| catalog.roles.get(*parent).is_some_and(is_reached)) {
                 let Some(above) = given.get(parent).cloned() else { continue };
                 is_more |= given.get_mut(position).is_some_and(|own| own.extend(&above));
             }
@@ -117,7 +131,8 @@ fn given(catalog: &CatalogDefinition) -> Vec<Permissions> {
 fn listed(catalog: &CatalogDefinition, role: &CatalogRole, by_policy: &[Permissions]) -> Permissions {
     let mut given = Permissions::default();
     let permission = |index: &PermissionIndex| catalog.permissions.get(index.position());
-    for index in role.permissions.iter().filter(|index| permission(index).is_some_and(|each| !each.internal)) {
+    let is_given = |index: &&PermissionIndex| permission(index).is_some_and(|each| role.internal || !each.internal);
+    for index in role.permissions.iter().filter(is_given) {
         given.insert(*index);
     }
     for policy in role.policies.iter().filter_map(|index| by_policy.get(index.position())) {
@@ -126,9 +141,10 @@ fn listed(catalog: &CatalogDefinition, role: &CatalogRole, by_policy: &[Permissi
     given
 }
 
-/// What the allow statements of each policy match.
-fn by_policy(catalog: &CatalogDefinition) -> Vec<Permissions> {
-    let permissions = catalog.permissions.iter().enumerate().filter(|(_, permission)| !permission.internal);
+/// What the allow statements of each policy match, internal permissions too if so wanted.
+fn by_policy(catalog: &CatalogDefinition, with_internal: bool) -> Vec<Permissions> {
+    let permissions = catalog.permissions.iter().enumerate();
+    let permissions = permissions.filter(|(_, permission)| with_internal || !permission.internal);
     let by_id: HashMap<&str, PermissionIndex> =
         permissions.map(|(position, permission)| (permission.id.as_str(), PermissionIndex::at(position))).collect();
     let matched = |policy: &CatalogPolicy| {

@@ -162,6 +162,7 @@ impl Fixture {
             ("parent", Value::String(format!("accounts/{account}"))),
             ("service_account_id", Value::String(id.to_owned())),
             ("roles", Value::List(Vec::new())),
+            ("role_bindings", Value::List(Vec::new())),
         ];
         if let Err(status) = self.ask("CreateServiceAccount", &sets).await {
             self.problems.push(format!("cannot create the service account {account}/{id}: {status}"));

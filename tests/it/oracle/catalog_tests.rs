@@ -1,7 +1,7 @@
 //! What a new version of a catalog takes away for good.
 
 use super::{
-    platform::{allow, bind, bind_to, catalog, edit, list, may, platform, says},
+    platform::{allow, bind, bind_to, catalog, deny, edit, give, list, may, platform, says},
     tests::{custom, managed, set, team, user},
     *,
 };
@@ -179,4 +179,35 @@ fn a_file_keeps_the_age_of_resources_and_bindings_and_makes_the_rest_new() {
     assert_eq!(after.bindings[&key("lines/l2")].made, 0);
     assert_eq!(after.bindings[&key("lines/l3")].made, 1);
     assert!(after.access.is_empty());
+}
+
+#[test]
+fn a_custom_policy_with_a_pattern_that_matches_nothing_of_a_dropped_type_any_more_is_a_use_of_it() {
+    let mut oracle = platform();
+    give(&mut oracle, "named", vec![deny(&["line.call"], &["workspaces/w1", "lines/l1", "lines/l2"])]);
+    give(&mut oracle, "any", vec![allow(&["**"], &["*/l1"]), deny(&["**"], &["**"])]);
+    give(&mut oracle, "below", vec![deny(&["**"], &["lines/*/conversations/v1"])]);
+    give(&mut oracle, "beside", vec![deny(&["**"], &["workspaces/w1"]), deny(&["line.call"], &[])]);
+    let used = |change: &dyn Fn(&mut Catalog)| {
+        let mut new = catalog();
+        change(&mut new);
+        let drops = oracle.drops("p", &new);
+        let uses = |id: &str| drops.get(&format!("resource_types/{id}")).map_or(0, |(_, uses)| *uses);
+        (uses("line"), uses("conversation"))
+    };
+    // Besides two lines and one conversation.
+    assert_eq!(used(&|new| new.resource_types.get_mut("line").unwrap().plural = "phones".into()), (2 + 1, 1 + 1));
+    let below = |new: &mut Catalog| new.resource_types.get_mut("line").unwrap().parent = Some("workspace".into());
+    assert_eq!(used(&below), (2 + 2, 1 + 1), "one star is a workspace now");
+    let other_id = |new: &mut Catalog| {
+        let line = new.resource_types.remove("line").unwrap();
+        new.resource_types.insert("phone".into(), line);
+        new.resource_types.get_mut("conversation").unwrap().parent = Some("phone".into());
+    };
+    assert_eq!(used(&other_id), (2, 1), "the paths are the same");
+    let gone = |new: &mut Catalog| {
+        new.resource_types.remove("line");
+        new.resource_types.remove("conversation");
+    };
+    assert_eq!(used(&gone), (2 + 1, 1 + 1));
 }

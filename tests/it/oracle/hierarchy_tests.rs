@@ -126,6 +126,17 @@ fn eight_steps_up_are_allowed_and_nine_are_not() {
 }
 
 #[test]
+fn what_a_catalog_has_made_too_deep_keeps_no_other_parent_away() {
+    let mut oracle = ladder(8);
+    parents(&mut oracle, "r8", &[managed("reader")]);
+    let given = |id: &str, others: &[RoleName]| oracle.hierarchy("acme", id, &others.iter().cloned().collect());
+    assert_eq!(given("r0", &[custom("r1"), managed("owner")]), None, "one step by the new one");
+    assert_eq!(given("r0", &[custom("r1")]), None, "nothing is new");
+    assert_eq!(given("r8", &[managed("reader"), managed("owner")]), Some(Hierarchy::TooDeep), "seen from r0");
+    assert_eq!(given("r1", &[managed("ghost")]), None);
+}
+
+#[test]
 fn the_steps_of_managed_parents_count() {
     let mut oracle = ladder(7);
     edit(&mut oracle, |catalog| {

@@ -87,19 +87,20 @@ impl Oracle {
         uses
     }
 
-    /// What is wrong with giving a custom role these parents: it would be above itself, or a chain through it would have
-    /// more than eight steps.
+    /// What is wrong with giving a custom role these parents: it would be above itself, or a chain through it and a parent
+    /// that it did not have would have more than eight steps. A load of a catalog can have made the others too long.
     pub fn hierarchy(&self, account: &str, id: &str, parents: &BTreeSet<RoleName>) -> Option<Hierarchy> {
         let (account, catalog) = self.find(account).ok()?;
         let mut account = account.clone();
-        account.roles.entry(id.to_owned()).or_default().parents = parents.clone();
+        let role = account.roles.entry(id.to_owned()).or_default();
+        let new: Vec<RoleName> = parents.difference(&role.parents).cloned().collect();
+        role.parents = parents.clone();
         let name = RoleName::Custom(id.to_owned());
         if parents.iter().any(|parent| account.all_above(catalog, parent).contains(&name)) {
             return Some(Hierarchy::Cycle);
         }
-        let roles = account.roles.keys().cloned().map(RoleName::Custom);
-        let mut through_it = roles.filter(|role| account.all_above(catalog, role).contains(&name));
-        through_it.any(|role| account.steps(catalog, &role) > MAX_STEPS).then_some(Hierarchy::TooDeep)
+        let above = new.iter().map(|parent| 1 + account.steps(catalog, parent)).max()?;
+        (above + account.steps_below(&name) > MAX_STEPS).then_some(Hierarchy::TooDeep)
     }
 }
 
@@ -116,9 +117,19 @@ impl Account {
         }
     }
 
-    /// How many steps the longest way up from a role has. There are no cycles.
+    /// How many steps the longest way up from a role has. There are no cycles. An internal role is no parent of a custom
+    /// one.
     fn steps(&self, catalog: &Catalog, role: &RoleName) -> usize {
-        let parents = self.parents(catalog, role);
-        parents.iter().map(|parent| 1 + self.steps(catalog, parent)).max().unwrap_or_default()
+        let is_custom = matches!(role, RoleName::Custom(_));
+        let parents = self.parents(catalog, role).into_iter();
+        let parents = parents.filter(|parent| !(is_custom && self.is_internal(catalog, parent)));
+        parents.map(|parent| 1 + self.steps(catalog, &parent)).max().unwrap_or_default()
+    }
+
+    /// How many steps the longest way down from a role has.
+    fn steps_below(&self, role: &RoleName) -> usize {
+        let children = self.roles.iter().filter(|(_, child)| child.parents.contains(role));
+        let below = children.map(|(id, _)| 1 + self.steps_below(&RoleName::Custom(id.clone())));
+        below.max().unwrap_or_default()
     }
 }

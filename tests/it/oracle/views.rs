@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Account, Catalog, Effect, Holder, Oracle, PolicyName, RoleName, Set, Subject};
+use super::{
+    Account, Catalog, Effect, Holder, Oracle, PolicyName, RoleName, Set, Statement, Subject, paths::could_match,
+};
 
 /// Who holds a role, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +25,7 @@ pub struct Held {
     pub teams: Set,
 }
 
-/// What a role itself contains, its parents and the statements of its policies left aside.
+/// What a role itself contains, its parents and the statements of its policies left aside; and how much with them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     pub permissions: Set,
@@ -33,6 +35,10 @@ pub struct Shown {
     pub policies: BTreeSet<PolicyName>,
     pub parents: BTreeSet<RoleName>,
     pub covers: Set,
+    /// How many permissions it contains with all that its parents and the allow statements of all policies give.
+    pub permission_count: usize,
+    /// How many API scopes those provide.
+    pub api_scope_count: usize,
 }
 
 /// What a managed role gains and loses from one catalog to another.
@@ -64,7 +70,17 @@ impl Oracle {
             catalog.permissions.keys().filter(|id| account.contains(catalog, role, id)).cloned().collect();
         let api_scopes = permissions.iter().flat_map(|id| account.provides(catalog, role, id)).collect();
         let (policies, parents) = (account.policies(catalog, role), account.parents(catalog, role));
-        Some(Shown { permissions, left_out, api_scopes, policies, parents, covers })
+        let (mut all, mut all_scopes) = (Set::new(), Set::new());
+        for reached in account.reached(catalog, role) {
+            for id in catalog.permissions.keys() {
+                if !account.entries(catalog, &reached, id, Effect::Allow).is_empty() {
+                    all.insert(id.clone());
+                    all_scopes.extend(account.provides(catalog, &reached, id));
+                }
+            }
+        }
+        let (permission_count, api_scope_count) = (all.len(), all_scopes.len());
+        Some(Shown { permissions, left_out, api_scopes, policies, parents, covers, permission_count, api_scope_count })
     }
 
     /// The permissions that a role could contain, by section: whether it does, and the API scopes that each provides in
@@ -129,7 +145,8 @@ impl Oracle {
 
     /// What a new version of a catalog drops although accounts use it, with how many accounts do and how many uses there
     /// are. Of a permission: custom roles that list it, and exceptions. Of a feature: accounts with it. Of a role: those who
-    /// hold it, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its resources.
+    /// hold it, and custom roles under it. Of a policy: custom roles that contain it. Of a resource type: its resources, and
+    /// the custom policies that lose a pattern by it.
     /// A custom role that lists a permission which is internal
     /// by now loses it too, and would have it again were it internal no more.
     pub fn drops(&self, id: &str, new: &Catalog) -> BTreeMap<String, (usize, usize)> {
@@ -168,7 +185,11 @@ impl Oracle {
         for resource_type in old.dropped_types(new) {
             count(format!("resource_types/{resource_type}"), &|account| {
                 let paths = account.resources.keys();
+                let lost = |each: &&Vec<Statement>| {
+                    each.iter().any(|each| each.resources.iter().any(|it| old.loses(new, &resource_type, it)))
+                };
                 paths.filter(|path| old.type_of(path).as_ref() == Some(&resource_type)).count()
+                    + account.policies.values().filter(lost).count()
             });
         }
         drops
@@ -185,6 +206,21 @@ impl Oracle {
         let mut members: Vec<String> = account.teams.get(team).into_iter().flatten().cloned().collect();
         members.sort_by_key(|id| account.users.get(id).map(|user| user.made));
         members
+    }
+}
+
+impl Catalog {
+    /// Whether a pattern matched something of a type, and in a new version matches none of it; of a type that is not there
+    /// any more, whether it matches no path of any type.
+    fn loses(&self, new: &Self, resource_type: &String, pattern: &str) -> bool {
+        let matches = |catalog: &Self, id: &String| {
+            catalog.longer_path(id, "", "").is_some_and(|path| could_match(pattern, &path))
+        };
+        let mut now = new.resource_types.keys().filter(|id| match new.resource_types.contains_key(resource_type) {
+            true => *id == resource_type,
+            false => true,
+        });
+        pattern != "**" && matches(self, resource_type) && !now.any(|id| matches(new, id))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the oracle shows of roles, teams, users and catalogs.
 
 use super::{
+    platform::{allow, deny, platform, role_of},
     tests::{catalog, custom, managed, oracle, set, team, user},
     views::Held,
     *,
@@ -84,12 +85,32 @@ fn a_role_shows_what_it_contains_and_provides_and_nothing_internal() {
     let mut oracle = oracle();
     let whole = oracle.role("acme", &custom("mine")).unwrap();
     let (permissions, api_scopes) = (set(&["x.free", "x.see"]), set(&["a", "b", "c"]));
-    assert_eq!(whole, Shown { permissions: permissions.clone(), api_scopes, ..Shown::default() });
+    let counted = Shown { permission_count: 2, api_scope_count: 3, ..Shown::default() };
+    assert_eq!(whole, Shown { permissions: permissions.clone(), api_scopes, ..counted });
     oracle.leave_out("acme", "mine", set(&["c"]));
     let less = oracle.role("acme", &custom("mine")).unwrap();
-    assert_eq!(less, Shown { permissions, left_out: set(&["c"]), ..Shown::default() });
+    assert_eq!(less, Shown { permissions, left_out: set(&["c"]), permission_count: 2, ..Shown::default() });
     assert_eq!(oracle.role("acme", &managed("ghost")).unwrap().permissions, set(&["x.secret"]));
     assert_eq!(oracle.role("acme", &custom("none")), None);
+}
+
+#[test]
+fn a_role_counts_what_its_policies_allow_and_its_parents_contain_each_once() {
+    let mut oracle = platform();
+    let counts = |oracle: &Oracle, role: &RoleName| {
+        let shown = oracle.role("acme", role).unwrap();
+        (shown.permissions.len(), shown.permission_count, shown.api_scope_count)
+    };
+    role_of(&mut oracle, "some", vec![allow(&["channel.*"], &["workspaces/w1"]), deny(&["line.**"], &[])]);
+    assert_eq!(counts(&oracle, &custom("some")), (0, 1, 2), "channel.secret is internal");
+    oracle.create_role("acme", "child", set(&["account.read", "channel.post"]));
+    oracle.leave_out("acme", "child", set(&["chat"]));
+    assert_eq!(counts(&oracle, &custom("child")), (2, 2, 1), "what includes it is left out too");
+    oracle.set_role_parents("acme", "child", BTreeSet::from([custom("some")]));
+    assert_eq!(counts(&oracle, &custom("child")), (2, 2, 3), "the parent leaves nothing out");
+    oracle.set_role_parents("acme", "child", BTreeSet::from([managed("reader"), managed("ghost")]));
+    assert_eq!(counts(&oracle, &custom("child")), (2, 6, 4), "of an internal role nothing");
+    assert_eq!(counts(&oracle, &managed("ghost")), (1, 1, 0));
 }
 
 #[test]

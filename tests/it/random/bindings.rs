@@ -119,6 +119,44 @@ impl Worker {
         }
     }
 
+    /// What somebody new is given besides roles on the whole account for good.
+    pub(super) fn first_bindings(
+        &mut self,
+        place: &Place,
+        holder: Holder,
+        roles: &[RoleName],
+        wrong: &mut Wrong,
+    ) -> Vec<(BindingKey, Option<u64>)> {
+        let mut given: Vec<(BindingKey, Option<u64>)> = Vec::new();
+        if self.random.chance(70) {
+            return given;
+        }
+        for role in self.some_roles(place, 2, false, wrong) {
+            let (resource, expires) = self.random_terms(place);
+            if resource.as_ref().is_some_and(|path| !place.has_path(path)) {
+                wrong.push(ErrorReason::ResourceNotFound);
+            }
+            if expires.is_some_and(|expires| expires <= self.now) {
+                wrong.push(ErrorReason::FieldInvalid);
+            }
+            if resource.is_none() && expires.is_some() && roles.contains(&role) {
+                wrong.push(ErrorReason::AlreadyExists);
+            }
+            given.push(((holder.clone(), role, resource), expires));
+        }
+        // What is given twice alike is given once.
+        given.extend(given.first().filter(|_| self.random.chance(10)).cloned());
+        given
+    }
+
+    pub(super) fn bindings_sent(
+        &self,
+        account: &str,
+        bindings: &[(BindingKey, Option<u64>)],
+    ) -> Vec<proto::RoleBinding> {
+        bindings.iter().map(|(key, expires)| self.binding(account, key, *expires)).collect()
+    }
+
     /// A binding as the API has it.
     pub(super) fn binding(&self, account: &str, key: &BindingKey, expires: Option<u64>) -> proto::RoleBinding {
         let (holder, role, resource) = key;

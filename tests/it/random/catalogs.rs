@@ -9,7 +9,7 @@ use rolecall::{
 use tonic::Code;
 
 use super::{
-    super::oracle::{Catalog, Oracle},
+    super::oracle::Catalog,
     Difference, Set, Version, Worker,
     catalog_files::catalog_file,
     expected::{Wrong, reason_of},
@@ -85,7 +85,6 @@ impl Worker {
         if wrong.is_empty() {
             self.done.writes += 1;
             self.token.clone_from(&applied.token);
-            self.unswept = self.loses_bindings(id, &after);
             self.oracle = after;
             let version = Version { id: id.to_owned(), token: applied.token, catalog };
             if self.versions.len() < 40 {
@@ -96,15 +95,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Whether accounts lose role bindings on resources by a new version of their catalog.
-    fn loses_bindings(&self, id: &str, after: &Oracle) -> bool {
-        let on_resources = |oracle: &Oracle, account: &str| {
-            oracle.accounts[account].bindings.keys().filter(|(_, _, resource)| resource.is_some()).count()
-        };
-        let mut accounts = self.oracle.accounts.iter().filter(|(_, account)| account.catalog == id);
-        accounts.any(|(account, _)| on_resources(&self.oracle, account) > on_resources(after, account))
     }
 
     /// What is exported is in force already.

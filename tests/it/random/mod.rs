@@ -172,8 +172,6 @@ pub struct Worker {
     /// The etags of what is deleted: no later thing of the same name has one of them.
     dead_etags: BTreeSet<(String, String)>,
     token: String,
-    /// A catalog has just dropped types of resources on which roles are held: those are counted until they are swept.
-    unswept: bool,
 }
 
 fn ids(letter: char, count: usize) -> impl Iterator<Item = String> {
@@ -230,24 +228,8 @@ fn api_scopes() -> impl Iterator<Item = String> {
 impl Worker {
     pub fn new(name: &str, seed: u64, wire: Wire, clock: RunClock) -> Self {
         let (oracle, done, past, again, requests, versions, etags, dead_etags, token) = Default::default();
-        let (name, random, now, unswept) = (name.to_owned(), Random(seed), clock.millis(), false);
-        Self {
-            name,
-            random,
-            wire,
-            clock,
-            now,
-            oracle,
-            done,
-            past,
-            again,
-            requests,
-            versions,
-            etags,
-            dead_etags,
-            token,
-            unswept,
-        }
+        let (name, random, now) = (name.to_owned(), Random(seed), clock.millis());
+        Self { name, random, wire, clock, now, oracle, done, past, again, requests, versions, etags, dead_etags, token }
     }
 
     pub async fn run(mut self, plan: Plan) -> Result<Done, Difference> {
@@ -261,11 +243,6 @@ impl Worker {
                 let _step = clock.step().await;
                 self.now = clock.millis();
                 Box::pin(self.step(plan)).await?;
-            }
-            if std::mem::take(&mut self.unswept) {
-                // Sweeping waits until there is nothing to write.
-                let _still = clock.still().await;
-                tokio::time::sleep(std::time::Duration::from_millis(150)).await;
             }
             if clock.moves() && self.random.chance(35) {
                 let moved = Box::pin(self.move_clock()).await;
@@ -289,7 +266,7 @@ impl Worker {
         let wrote = Box::pin(self.write(operation, &place)).await;
         wrote.map_err(|difference| format!("write {} ({operation}): {difference}", self.done.writes))?;
         // A write that was refused changes nothing: what it did all the same is found a little later.
-        if self.unswept || (self.done.writes == before && self.random.chance(60)) {
+        if self.done.writes == before && self.random.chance(60) {
             return Ok(());
         }
         let asked = Box::pin(self.ask(plan)).await;

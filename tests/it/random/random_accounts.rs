@@ -61,8 +61,9 @@ impl Worker {
         let mut oracle = Oracle::default();
         oracle.catalogs.insert(whole.catalog.clone(), self.oracle.catalogs[&whole.catalog].clone());
         for role in whole.roles.keys().cloned().collect::<Vec<_>>() {
-            oracle.accounts.insert(id.to_owned(), whole.clone());
-            let parents = whole.roles[&role].parents.clone();
+            let mut without = whole.clone();
+            let parents = std::mem::take(&mut without.roles.get_mut(&role).unwrap().parents);
+            oracle.accounts.insert(id.to_owned(), without);
             if oracle.hierarchy(id, &role, &parents) == Some(Hierarchy::TooDeep)
                 && let Some(role) = whole.roles.get_mut(&role)
             {

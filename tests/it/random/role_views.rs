@@ -57,7 +57,7 @@ impl Worker {
         };
         same(&format!("the kind of {name}"), &given.kind(), &kind)?;
         let counts = (given.permission_count as usize, given.api_scope_count as usize);
-        same(&format!("how much {name} contains"), &counts, &(shown.permissions.len(), shown.api_scopes.len()))?;
+        same(&format!("how much {name} contains"), &counts, &(shown.permission_count, shown.api_scope_count))?;
         if counted {
             self.same_counts(account, role, given.holder_counts)?;
         } else if given.holder_counts.is_some() {
@@ -149,7 +149,7 @@ impl Worker {
         match request.order_by.as_str() {
             "" => {}
             "permission_count" => {
-                expected.sort_by_key(|role| self.oracle.role(account, role).map(|it| it.permissions.len()))
+                expected.sort_by_key(|role| self.oracle.role(account, role).map(|it| it.permission_count))
             }
             _ => expected.sort_by_key(|role| std::cmp::Reverse(self.oracle.counts(account, role).users)),
         }

@@ -27,6 +27,7 @@ impl Worker {
         let (state, sent) = random_state(&mut self.random);
         let unspecified = state == State::Active && self.random.chance(30);
         let roles = self.some_roles(place, 3, false, &mut wrong);
+        let bindings = self.first_bindings(place, Holder::ServiceAccount(id.clone()), &roles, &mut wrong);
         let request = proto::CreateServiceAccountRequest {
             parent: place.name.clone(),
             service_account_id: id.clone(),
@@ -36,13 +37,16 @@ impl Worker {
                 ..proto::ServiceAccount::default()
             }),
             roles: self.role_texts(&place.id, roles.clone()),
+            role_bindings: self.bindings_sent(&place.id, &bindings),
             ..Default::default()
         };
+        let now = self.now;
         let after = self.after(&place.id, &mut wrong, |oracle| {
             oracle.create_service_account(&place.id, &id, state);
             for role in roles {
                 oracle.create_binding(&place.id, Holder::ServiceAccount(id.clone()), role);
             }
+            bindings.into_iter().for_each(|(key, expires)| oracle.bind(&place.id, key, expires, now));
         });
         if let Some(answer) = send!(self, service_accounts.create_service_account, request, wrong).await? {
             self.oracle = after;

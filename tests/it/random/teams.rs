@@ -22,6 +22,7 @@ impl Worker {
             true => (self.some_roles(place, 3, false, &mut wrong), self.some_members(place, 3, &mut wrong)),
             false => (Vec::new(), Set::new()),
         };
+        let bindings = self.first_bindings(place, Holder::Team(id.clone()), &roles, &mut wrong);
         let lists = if self.random.chance(30) { self.some_access(place, &mut wrong) } else { Vec::new() };
         let request = proto::CreateTeamRequest {
             parent: place.name.clone(),
@@ -30,14 +31,17 @@ impl Worker {
             roles: self.role_texts(&place.id, roles.clone()),
             members: member_texts(&members),
             access_lists: lists_sent(&lists),
+            role_bindings: self.bindings_sent(&place.id, &bindings),
             ..Default::default()
         };
+        let now = self.now;
         let after = self.after(&place.id, &mut wrong, |oracle| {
             oracle.create_team(&place.id, &id);
             members.iter().for_each(|user| oracle.add_member(&place.id, &id, user));
             for role in roles {
                 oracle.create_binding(&place.id, Holder::Team(id.clone()), role);
             }
+            bindings.into_iter().for_each(|(key, expires)| oracle.bind(&place.id, key, expires, now));
             for (facet, access) in lists {
                 oracle.set_access(&place.id, Holder::Team(id.clone()), &facet, access);
             }

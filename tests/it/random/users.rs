@@ -18,6 +18,7 @@ struct New {
     texts: Texts,
     sent: proto::NewUser,
     roles: Vec<RoleName>,
+    bindings: Vec<(BindingKey, Option<u64>)>,
     teams: Set,
     access: Vec<(String, Access)>,
 }
@@ -52,6 +53,7 @@ impl Worker {
             false => (Vec::new(), Set::new()),
         };
         let access = if self.random.chance(30) { self.some_access(place, wrong) } else { Vec::new() };
+        let bindings = self.first_bindings(place, Holder::User(id.clone()), &roles, wrong);
         let unspecified = state == State::Active && self.random.chance(30);
         let user = proto::User {
             state: if unspecified { 0 } else { sent.into() },
@@ -66,20 +68,29 @@ impl Worker {
             roles: self.role_texts(&place.id, roles.clone()),
             teams: joined.iter().map(|id| format!("teams/{id}")).collect(),
             access_lists: lists_sent(&access),
+            role_bindings: self.bindings_sent(&place.id, &bindings),
         };
-        New { id, state, texts, sent, roles, teams: joined, access }
+        New { id, state, texts, sent, roles, bindings, teams: joined, access }
     }
 
     pub(super) async fn create_user(&mut self, place: &Place) -> Result<(), Difference> {
         let id = self.random.pick(users()).unwrap();
         let mut wrong = place.missing();
         let new = self.new_user(place, id, &mut wrong);
-        let proto::NewUser { user_id, user, roles, teams, access_lists } = new.sent.clone();
+        let proto::NewUser { user_id, user, roles, teams, access_lists, role_bindings } = new.sent.clone();
         let id = user_id.clone();
-        let after = self.after(&place.id, &mut wrong, |oracle| make_user(oracle, &place.id, new));
-        let parent = place.name.clone();
-        let request =
-            proto::CreateUserRequest { parent, user_id, user, roles, teams, access_lists, ..Default::default() };
+        let now = self.now;
+        let after = self.after(&place.id, &mut wrong, |oracle| make_user(oracle, &place.id, new, now));
+        let request = proto::CreateUserRequest {
+            parent: place.name.clone(),
+            user_id,
+            user,
+            roles,
+            teams,
+            access_lists,
+            role_bindings,
+            ..Default::default()
+        };
         if let Some(answer) = send!(self, users.create_user, request, wrong).await? {
             self.oracle = after;
             self.same_user(&place.id, &id, answer.user)?;
@@ -103,8 +114,9 @@ impl Worker {
         }
         let users = batch.iter().map(|new| new.sent.clone()).collect();
         let ids: Vec<String> = batch.iter().map(|new| new.id.clone()).collect();
+        let now = self.now;
         let after = self.after(&place.id, &mut wrong, |oracle| {
-            batch.into_iter().for_each(|new| make_user(oracle, &place.id, new));
+            batch.into_iter().for_each(|new| make_user(oracle, &place.id, new, now));
         });
         let request = proto::BatchCreateUsersRequest { parent: place.name.clone(), users, ..Default::default() };
         if let Some(answer) = send!(self, users.batch_create_users, request, wrong).await? {
@@ -367,8 +379,8 @@ impl Worker {
     }
 }
 
-fn make_user(oracle: &mut Oracle, account: &str, new: New) {
-    let New { id, state, texts, roles, teams, access, .. } = new;
+fn make_user(oracle: &mut Oracle, account: &str, new: New, now: u64) {
+    let New { id, state, texts, roles, bindings, teams, access, .. } = new;
     oracle.create_user(account, &id, state);
     oracle.set_user_texts(account, &id, texts);
     for team in teams {
@@ -376,6 +388,9 @@ fn make_user(oracle: &mut Oracle, account: &str, new: New) {
     }
     for role in roles {
         oracle.create_binding(account, Holder::User(id.clone()), role);
+    }
+    for (key, expires) in bindings {
+        oracle.bind(account, key, expires, now);
     }
     for (facet, list) in access {
         oracle.set_access(account, Holder::User(id.clone()), &facet, list);

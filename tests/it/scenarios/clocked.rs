@@ -99,18 +99,7 @@ impl ClockedServer {
             TcpListenerStream::new(listener).map(|stream| stream.inspect(|it| it.set_nodelay(true).unwrap()));
         let (stop, stopped) = oneshot::channel();
         let serving = tonic::transport::Server::builder()
-            .add_service(api.authorization_service())
-            .add_service(api.catalog_service())
-            .add_service(api.account_service())
-            .add_service(api.user_service())
-            .add_service(api.team_service())
-            .add_service(api.role_service())
-            .add_service(api.service_account_service())
-            .add_service(api.role_binding_service())
-            .add_service(api.access_policy_service())
-            .add_service(api.resource_service())
-            .add_service(api.access_list_service())
-            .add_service(api.exception_service())
+            .add_routes(api.routes())
             .serve_with_incoming_shutdown(incoming, async move { _ = stopped.await });
         Self { address, service, clock, opened, directory, stop, serving: tokio::spawn(serving) }
     }

@@ -10,8 +10,8 @@ use std::{
 use rolecall::{
     engine::{
         Access, AccessList, AttributeValue, Attributes, BoundResource, BoundRole, CompiledCatalog, EffectiveSet,
-        HeldBy, Evidence, HeldException, HeldRole, Holdings, Place, Question, Reason, RoleFacts, Standing, Subject, agrees,
-        decide, effective_permissions,
+        Evidence, HeldBy, HeldException, HeldRole, Holdings, Place, Question, Reason, RoleFacts, Standing, Subject,
+        agrees, decide, effective_permissions,
     },
     model::{
         ApiScopeId, Condition, Effect, Facet, Number, PermissionPattern, PolicyId, PolicyRecord, ResourcePath,
@@ -325,8 +325,8 @@ impl Facts {
                 let role = self.role(&row.role).unwrap();
                 let api_scopes = self.catalog.role_api_scopes(&role);
                 let counts = (role.permissions.iter().count(), self.catalog.api_scope_ids(&api_scopes).count());
-                let expected = (row.permissions.try_into().unwrap(), row.api_scopes.try_into().unwrap());
-                assert_eq!(counts, expected, "{name}: permissions and API scopes of {}", row.role);
+                let listed = (row.listed_permissions.try_into().unwrap(), row.listed_api_scopes.try_into().unwrap());
+                assert_eq!(counts, listed, "{name}: permissions and API scopes that {} lists", row.role);
             }
             List::ApiScopesOf { subject, api_scopes } => {
                 let nowhere = About::default();

@@ -61,8 +61,12 @@ pub struct Row {
     /// Users who hold it in any way, and those who hold it themselves.
     pub users: i64,
     pub direct_users: i64,
+    /// All that it contains, and what that provides.
     pub permissions: i32,
     pub api_scopes: i32,
+    /// What of it the role lists itself: all of it, if the case does not say.
+    pub listed_permissions: i32,
+    pub listed_api_scopes: i32,
 }
 
 /// A holder of a role, as far as the case says how it is shown.
@@ -120,7 +124,10 @@ impl List {
         match word {
             "role_row" => {
                 let counts = ["users", "direct_users", "permissions", "api_scopes"];
-                only(value, &[&["role", "kind", "display_name", "description"][..], &counts].concat());
+                let listed = ["listed_permissions", "listed_api_scopes"];
+                only(value, &[&["role", "kind", "display_name", "description"][..], &counts, &listed].concat());
+                let of_those =
+                    |listed: &str, all: &str| number(value, if value[listed].is_null() { all } else { listed });
                 Self::Row(Row {
                     role: text(value, "role"),
                     kind: text(value, "kind"),
@@ -130,6 +137,8 @@ impl List {
                     direct_users: number(value, "direct_users"),
                     permissions: number(value, "permissions"),
                     api_scopes: number(value, "api_scopes"),
+                    listed_permissions: of_those("listed_permissions", "permissions"),
+                    listed_api_scopes: of_those("listed_api_scopes", "api_scopes"),
                 })
             }
             "search_roles" => {

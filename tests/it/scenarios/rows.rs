@@ -73,8 +73,8 @@ impl Placed<'_> {
             assert_eq!(shown.permission_count, row.permissions, "{name}: permissions of {}", row.role);
             assert_eq!(shown.api_scope_count, row.api_scopes, "{name}: API scopes of {}", row.role);
         }
-        assert_eq!(i32::try_from(role.permissions.len()).unwrap(), row.permissions, "{name}");
-        assert_eq!(i32::try_from(role.api_scopes.len()).unwrap(), row.api_scopes, "{name}");
+        assert_eq!(i32::try_from(role.permissions.len()).unwrap(), row.listed_permissions, "{name}");
+        assert_eq!(i32::try_from(role.api_scopes.len()).unwrap(), row.listed_api_scopes, "{name}");
         Ok(())
     }
 
