@@ -408,19 +408,14 @@ async fn an_exception_is_one_for_each_permission_and_void_without_it() {
     assert!(shown().await.is_empty());
 }
 
-#[tokio::test]
-async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
-    let service = started().await;
-    let lines: Vec<_> = (0..90).map(|line| resource(&format!("workspaces/w2/lines/l{line}"))).collect();
-    service.write(create_resources(account(), lines)).await.unwrap();
-    set(&service, "line", false, &["workspaces/w2/lines/l7", "workspaces/w1/lines/l1"]).await.unwrap();
-    set(&service, "queue", false, &["queues/q1"]).await.unwrap();
-    let bound = service.write(Write::new("Test", |plan| {
+/// Gives `ana` so many roles on a resource, none of which is there.
+pub(super) async fn bind_often(service: &Service, resource: &'static str, count: usize) {
+    let bound = service.write(Write::new("Test", move |plan| {
         let found = facts::find_account(plan, &account())?.number;
         let (user, _) = facts::find_user(plan, found, &id(UserId::new, "ana"))?;
-        let name = Key::ResourceName { account: found, path: path("workspaces/w2/lines/l7") };
+        let name = Key::ResourceName { account: found, path: path(resource) };
         let resource = facts::get_name(plan, &name)?.unwrap().value;
-        for _ in 0..70 {
+        for _ in 0..count {
             let (binding, role) = (plan.allocate(), plan.allocate());
             let holder = Holder::User(user);
             let record = BindingRecord { holder, role, resource: Some(resource), expires: None, created: plan.time };
@@ -430,6 +425,16 @@ async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
         Ok(())
     }));
     bound.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_type_takes_its_resources_with_it_and_what_is_on_them() {
+    let service = started().await;
+    let lines: Vec<_> = (0..90).map(|line| resource(&format!("workspaces/w2/lines/l{line}"))).collect();
+    service.write(create_resources(account(), lines)).await.unwrap();
+    set(&service, "line", false, &["workspaces/w2/lines/l7", "workspaces/w1/lines/l1"]).await.unwrap();
+    set(&service, "queue", false, &["queues/q1"]).await.unwrap();
+    bind_often(&service, "workspaces/w2/lines/l7", 70).await;
     let new = || {
         catalog(vec![resource_type("workspace", None), resource_type("queue", None)], &["inbox.view", "inbox.close"])
     };

@@ -21,7 +21,7 @@ const NAMED: usize = 10;
 /// How many roles or policies are read at a time: each of them can be large.
 const PIECE: usize = 256;
 /// The most role bindings that one load takes away, so that the writer is held up for seconds at the most.
-const MAX_BINDINGS_OF_A_LOAD: usize = 100_000;
+pub(super) const MAX_BINDINGS_OF_A_LOAD: usize = 100_000;
 
 /// Something that a new version drops, and who uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -274,17 +274,18 @@ fn for_each(plan: &Plan<'_>, range: KeyRange, mut look: impl FnMut(Record)) -> R
 }
 
 /// Takes the role bindings on resources of dropped types away, so that nobody is counted any more as a holder by one of them.
-/// Those beyond a bound are counted until they are swept, as the resources themselves are swept later. Cost: linear in the
+/// Those beyond `most` are counted until they are swept, as the resources themselves are swept later. Cost: linear in the
 /// accounts under the catalog, their resources, and the bindings that go.
 pub(super) fn remove_bindings_on(
     plan: &mut Plan<'_>,
     catalog: Number,
     types: &HashSet<Number>,
+    most: usize,
 ) -> Result<(), ServiceError> {
     if types.is_empty() {
         return Ok(());
     }
-    let mut left = MAX_BINDINGS_OF_A_LOAD;
+    let mut left = most;
     for (key, _) in facts::scan_all(plan, KeyRange::CatalogAccounts(catalog))? {
         let Key::CatalogAccount { account, .. } = key else { continue };
         if plan.counts(account)?.resources == 0 {

@@ -4,11 +4,17 @@
 use std::sync::{Arc, Mutex};
 
 use super::{
-    access_tests::{account, apply, catalog, id, path, policy, resource_type, started, statement, whole},
+    access_tests::{
+        LATEST, account, apply, bind_often, catalog, id, left, path, policy, resource_type, started, statement, whole,
+    },
+    catalog_drops::remove_bindings_on,
     error::ErrorReason,
-    *,
+    facts, *,
 };
-use crate::model::{CatalogDefinition, Effect, Index as _, ResourceTypeId, ResourceTypeIndex};
+use crate::{
+    model::{CatalogDefinition, CatalogId, Effect, Index as _, KeyRange, Kind, ResourceTypeId, ResourceTypeIndex},
+    store::View as _,
+};
 
 /// The catalog with something changed.
 fn changed(change: impl FnOnce(&mut CatalogDefinition)) -> CatalogDefinition {
@@ -61,4 +67,32 @@ async fn a_type_whose_old_paths_a_custom_policy_names_is_dropped_only_if_that_is
     assert_eq!(drops[0].used_by.len(), 10);
     // What matches nothing by now is not lost again.
     assert!(apply(&service, whole(), false).await.unwrap().drops.is_empty());
+}
+
+#[tokio::test]
+async fn role_bindings_that_are_too_many_for_one_load_are_swept() {
+    let service = started().await;
+    bind_often(&service, "workspaces/w1/lines/l1", 70).await;
+    bind_often(&service, "workspaces/w1/lines/l2", 5).await;
+    // As a load does that drops lines, with room for 40.
+    let drop = service.write(Write::new("Test", |plan| {
+        let number = facts::find_catalog(plan, &id(CatalogId::new, "c"))?;
+        let catalog = facts::get_catalog(plan, &crate::model::Key::Catalog(number))?.unwrap().value;
+        let lines = catalog.resource_type_numbers[1];
+        remove_bindings_on(plan, number, &[lines].into(), 40)?;
+        plan.retire(lines, Kind::Resource, None)?;
+        let account = facts::find_account(plan, &account())?.number;
+        Ok(facts::scan_all(plan, KeyRange::Bindings(account))?.len())
+    }));
+    assert_eq!(drop.await.unwrap().value, 35);
+    for _ in 0..500 {
+        let retired = service.read(LATEST, |_, view| Ok(view.scan(KeyRange::Retired, None, 1)?.len()));
+        if retired.await.unwrap().0 == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let ranges = |account| vec![KeyRange::Bindings(account), KeyRange::AccountResourceBindings(account)];
+    assert_eq!(left(&service, ranges).await, 0);
+    assert_eq!(left(&service, |account| vec![KeyRange::Resources(account)]).await, 3);
 }

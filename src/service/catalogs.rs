@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    catalog_drops::{CatalogDrop, drops_in_use, remove_bindings_on},
+    catalog_drops::{CatalogDrop, MAX_BINDINGS_OF_A_LOAD, drops_in_use, remove_bindings_on},
     core::{CatalogAt, Page, ReadAt, Service},
     error::{ErrorReason, ServiceError},
     facts,
@@ -167,7 +167,7 @@ pub fn apply_catalog(
                 dropped_types.insert(*number);
             }
         }
-        remove_bindings_on(plan, number, &dropped_types)?;
+        remove_bindings_on(plan, number, &dropped_types, MAX_BINDINGS_OF_A_LOAD)?;
         plan.put(Key::Catalog(number), Record::Catalog(Box::new(catalog)))?;
         Ok(AppliedCatalog { changes, drops: found })
     })
