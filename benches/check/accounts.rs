@@ -31,9 +31,9 @@ pub async fn server(directory: &Path) -> Running {
     .unwrap()
 }
 
-/// The id of a user: all of one length.
+/// The id of a user.
 pub fn user(number: usize) -> String {
-    format!("user-{number:07}")
+    format!("user-{number}")
 }
 
 /// What is asked in an account of one kind.
@@ -115,12 +115,22 @@ pub const KINDS: [Kind; 5] = [
 ];
 
 impl Kind {
+    /// The account file, less its users.
+    pub fn head(&self) -> String {
+        format!("kind: account\nid: {}\ncatalog: {}\n{}users:\n", self.account, self.preset.name, self.head)
+    }
+
+    /// A line of the account file for a user.
+    pub fn user_line(&self, user: &str) -> String {
+        format!("  - {{id: {user}, {}}}\n", self.user)
+    }
+
     /// Creates the account with its catalog.
     pub async fn create(&self, running: &Running) {
         let catalog = files::parse_catalog(self.preset.catalog.as_bytes()).unwrap();
-        let mut text = format!("kind: account\nid: {}\ncatalog: {}\n{}users:\n", self.account, catalog.id, self.head);
+        let mut text = self.head();
         for number in 0..USERS {
-            text += &format!("  - {{id: {}, {}}}\n", user(number), self.user);
+            text += &self.user_line(&user(number));
         }
         let account = files::parse_account(text.as_bytes()).unwrap();
         running.service().write(apply_catalog(catalog, true, None, Arc::default())).await.unwrap();

@@ -1,171 +1,100 @@
-//! Check over gRPC, beside a server that does nothing.
+//! Check over gRPC, beside a server that does nothing: each a process, asked by `rolecall bench` in turns.
 
-use std::{
-    hint::black_box,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::path::Path;
 
-use rolecall::{
-    api::GuardLayer,
-    proto::{
-        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Decision, DecisionReason,
-        ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
-        ListResourcesRequest, ListResourcesResponse, ListSubjectsRequest, ListSubjectsResponse,
-        authorization_service_client::AuthorizationServiceClient,
-        authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
-    },
-    server::Running,
-};
-use tokio_stream::{StreamExt as _, wrappers::TcpListenerStream};
-use tonic::{Request, Response, Status, transport::Channel};
+use rolecall::{files, presets::INFOBIP_CLASSIC, service::{apply_account, apply_catalog}};
 
 use super::{
-    accounts::{KINDS, USERS, user},
-    pairs::{Figures, Window, report, rounds},
+    accounts::{self, KINDS, user},
+    pairs::{Figures, Window, report, rounds, window},
+    servers::{Cores, Server, pinned},
 };
 
-const IN_FLIGHT: usize = 64;
-const CONNECTIONS: usize = 4;
-
-/// Answers yes to everything, through the same layers.
-struct Nothing;
-
-#[tonic::async_trait]
-impl AuthorizationService for Nothing {
-    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        black_box(request.into_inner());
-        Ok(Response::new(CheckResponse {
-            decision: Decision::Allow.into(),
-            reason: DecisionReason::Allowed.into(),
-            consistency_token: "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-        }))
-    }
-
-    async fn batch_check(&self, _: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
-    }
-
-    async fn list_permissions(
-        &self,
-        _: Request<ListPermissionsRequest>,
-    ) -> Result<Response<ListPermissionsResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
-    }
-
-    async fn list_api_scopes(
-        &self,
-        _: Request<ListApiScopesRequest>,
-    ) -> Result<Response<ListApiScopesResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
-    }
-
-    async fn list_subjects(&self, _: Request<ListSubjectsRequest>) -> Result<Response<ListSubjectsResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
-    }
-
-    async fn list_resources(
-        &self,
-        _: Request<ListResourcesRequest>,
-    ) -> Result<Response<ListResourcesResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
-    }
+/// How many users there are, asked about by Zipf's law; `ROLECALL_BENCH_USERS` sets another number.
+fn users() -> usize {
+    std::env::var("ROLECALL_BENCH_USERS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000)
 }
 
-async fn nothing_server() -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let incoming =
-        TcpListenerStream::new(listener).map(|stream| stream.inspect(|stream| stream.set_nodelay(true).unwrap()));
-    let server = tonic::transport::Server::builder()
-        .max_concurrent_streams(256)
-        .layer(GuardLayer::default())
-        .add_service(AuthorizationServiceServer::new(Nothing));
-    tokio::spawn(server.serve_with_incoming(incoming));
-    address
+/// What one run of the load generator found out.
+struct Load {
+    per_second: f64,
+    p50: f64,
+    p99: f64,
+    /// Processor time of the server for each call, in nanoseconds.
+    server: f64,
 }
 
-type Client = AuthorizationServiceClient<Channel>;
+fn load(server: &Server, in_flight: &str, cores: Cores) -> Load {
+    let before = server.used();
+    let mut command = pinned(Path::new(env!("CARGO_BIN_EXE_rolecall")), cores);
+    command.args(["--address", &server.address, "bench", "--output", "json", "--account", KINDS[0].account]);
+    command.args(["--subject", "user-{}", "--subjects", &users().to_string(), "--zipf", "1"]);
+    command.args(["--permission", KINDS[0].permission, "--in-flight", in_flight, "--seed", "1", "--threads", "1"]);
+    let connections = if in_flight == "1" { "1" } else { "4" };
+    command.args(["--connections", connections, "--warmup", "200ms", "--duration", "1s"]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let used = server.used() - before;
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["allowed"], report["calls"], "{report}");
+    let figure = |value: &serde_json::Value| value.as_f64().unwrap();
+    let per_second = figure(&report["calls_per_second"]);
+    let times = &report["latency_microseconds"];
+    // The calls of the warm-up count as well.
+    Load { per_second, p50: figure(&times["p50"]), p99: figure(&times["p99"]), server: used / (per_second * 1.2) * 1e9 }
+}
 
-async fn clients(address: SocketAddr) -> Vec<Client> {
-    let mut clients = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
-        clients.push(AuthorizationServiceClient::new(channel));
+/// An account of many users in a directory.
+async fn fill(directory: &Path) {
+    let running = accounts::server(directory).await;
+    let catalog = files::parse_catalog(INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
+    running.service().write(apply_catalog(catalog, true, None, Default::default())).await.unwrap();
+    let mut text = KINDS[0].head();
+    for number in 0..users() {
+        text += &KINDS[0].user_line(&user(number));
     }
-    clients
+    let account = files::parse_account(text.as_bytes()).unwrap();
+    running.service().write(apply_account(account, None, Default::default())).await.unwrap();
+    running.stop().await.unwrap();
 }
 
-fn question(number: u64) -> CheckRequest {
-    CheckRequest {
-        account: format!("accounts/{}", KINDS[0].account),
-        subject: format!("users/{}", user(number as usize % USERS)),
-        permission: KINDS[0].permission.to_owned(),
-        consistency: None,
-        ..Default::default()
-    }
-}
-
-/// Calls a second with many in flight.
-async fn throughput(clients: &[Client]) -> f64 {
-    let stop = Arc::new(AtomicBool::new(false));
-    let calls = Arc::new(AtomicU64::new(0));
-    let began = Instant::now();
-    let tasks: Vec<_> = (0..IN_FLIGHT)
-        .map(|number| {
-            let (mut client, stop, calls) = (clients[number % CONNECTIONS].clone(), stop.clone(), calls.clone());
-            tokio::spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
-                    let number = calls.fetch_add(1, Ordering::Relaxed);
-                    let answer = client.check(question(number)).await.unwrap().into_inner();
-                    assert_eq!(answer.decision(), Decision::Allow);
+pub async fn measure() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let data = directory.path().join("data");
+    fill(&data).await;
+    for (way, socket, server_cores, load_cores) in [
+        ("TCP, sharing two cores with the load", false, None, None),
+        ("a Unix socket, sharing two cores with the load", true, None, None),
+        ("TCP, a core each", false, Some("0"), Some("1")),
+        ("a Unix socket, a core each", true, Some("0"), Some("1")),
+    ] {
+        let path = |name: &str| socket.then(|| directory.path().join(name));
+        let ours = Server::start(Some(&data), path("ours").as_deref(), server_cores);
+        let nothing = Server::start(None, path("nothing").as_deref(), server_cores);
+        let mut figures: [[Figures; 2]; 4] = Default::default();
+        load(&ours, "64", load_cores);
+        load(&nothing, "64", load_cores);
+        for round in 0..rounds() {
+            // Who goes first changes, so that neither always has the warmer machine.
+            for which in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+                let server = [&ours, &nothing][which];
+                let (mut many, mut one) = (None, None);
+                let clean = window(|| {
+                    many = Some(load(server, "64", load_cores));
+                    one = Some(load(server, "1", load_cores));
+                    0.0
+                });
+                let (many, one) = (many.unwrap(), one.unwrap());
+                let all = [many.per_second, many.server, one.p50 * 1e3, one.p99 * 1e3];
+                for (figures, figure) in figures.iter_mut().zip(all) {
+                    figures[which].push(Window { figure, ..clean });
                 }
-            })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    stop.store(true, Ordering::Relaxed);
-    for task in tasks {
-        task.await.unwrap();
-    }
-    calls.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
-}
-
-/// The median time of a call with nothing else in flight, in nanoseconds.
-async fn latency(client: &mut Client) -> f64 {
-    let mut times = Vec::new();
-    for number in 0..2_000 {
-        let request = question(number);
-        let began = Instant::now();
-        black_box(client.check(request).await.unwrap());
-        times.push(began.elapsed().as_nanos() as f64);
-    }
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-pub async fn measure(running: &Running) {
-    let ours = clients(running.address.unwrap()).await;
-    let theirs = clients(nothing_server().await).await;
-    KINDS[0].create(running).await;
-    let mut figures: [Figures; 4] = [const { Vec::new() }; 4];
-    throughput(&ours).await;
-    throughput(&theirs).await;
-    for round in 0..rounds() {
-        // Who goes first changes, so that neither always has the warmer machine.
-        let order: [usize; 2] = if round % 2 == 0 { [0, 1] } else { [1, 0] };
-        for which in order {
-            let clients = [&ours, &theirs][which];
-            figures[which].push(Window { figure: throughput(clients).await, is_clean: true });
-            figures[2 + which].push(Window { figure: latency(&mut clients[0].clone()).await, is_clean: true });
+            }
         }
+        let names = ["64 in flight", "processor time of the server for a call", "one in flight, p50", "one in flight, p99"];
+        for ((name, unit), [ours, limit]) in names.iter().zip(["per s", "ns", "ns", "ns"]).zip(figures) {
+            report(&format!("Check over {way}: {name}"), unit, "a server that does nothing", &(ours, limit));
+        }
+        println!("Resident: {:.1} MB, and {:.1} MB", ours.resident() as f64 / 1e6, nothing.resident() as f64 / 1e6);
     }
-    let limit = "a server that does nothing";
-    let [calls, calls_limit, times, times_limit] = figures;
-    report("Check over gRPC, 64 in flight", "per s", limit, &(calls, calls_limit));
-    report("Check over gRPC, one in flight, median", "ns", limit, &(times, times_limit));
 }

@@ -11,13 +11,18 @@ mod grpc;
 mod in_process;
 mod pairs;
 mod processes;
+mod servers;
 
 /// The same as in the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let parts: Vec<String> = std::env::args().skip(1).filter(|part| !part.starts_with("--")).collect();
+    let given: Vec<String> = std::env::args().skip(1).collect();
+    if given.first().is_some_and(|first| first == "--serve-nothing") {
+        return servers::serve_nothing(given.get(1).map(String::as_str));
+    }
+    let parts: Vec<String> = given.into_iter().filter(|part| !part.starts_with("--")).collect();
     let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     pairs::head();
     if is_wanted("engine") {
@@ -25,14 +30,14 @@ fn main() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let directory = tempfile::TempDir::new().unwrap();
-        let running = accounts::server(directory.path()).await;
         if is_wanted("in-process") {
+            let directory = tempfile::TempDir::new().unwrap();
+            let running = accounts::server(directory.path()).await;
             in_process::measure(&running).await;
+            running.stop().await.unwrap();
         }
         if is_wanted("grpc") {
-            grpc::measure(&running).await;
+            grpc::measure().await;
         }
-        running.stop().await.unwrap();
     });
 }

@@ -24,6 +24,8 @@ mod sync;
 mod table_map;
 #[cfg(feature = "server")]
 mod values;
+#[cfg(all(test, feature = "server"))]
+mod values_tests;
 #[cfg(not(feature = "server"))]
 #[path = "values_model.rs"]
 mod values;

@@ -51,6 +51,8 @@ mod account_file_tests;
 #[cfg(test)]
 mod catalog_drops_tests;
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod planted_bugs;
 #[cfg(test)]
 mod role_tests;

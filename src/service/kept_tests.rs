@@ -1,0 +1,92 @@
+//! What is kept for Check: what a hit costs, and that little room costs no more than time.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
+use super::{core::Settings, *};
+use crate::{
+    cache::CacheLimits,
+    files, presets,
+    store::{MemoryLog, MemoryStore},
+};
+
+/// An account with `users` users, of whom every other one has a role and the rest have none.
+async fn started(cache_bytes: u64, users: usize) -> Service {
+    let cache = CacheLimits { bytes: cache_bytes, ..CacheLimits::default() };
+    let settings = Settings { cache, ..Settings::default() };
+    let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
+    let catalog = files::parse_catalog(presets::INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
+    service.write(apply_catalog(catalog, false, None, Arc::default())).await.unwrap();
+    let mut text = String::from("kind: account\nid: a\ncatalog: infobip-classic\nfeatures: [reports]\nusers:\n");
+    for user in 0..users {
+        let roles = if user % 2 == 0 { ", roles: [account-manager]" } else { "" };
+        text += &format!("  - {{id: user-{user}{roles}}}\n");
+    }
+    let account = files::parse_account(text.as_bytes()).unwrap();
+    service.write(apply_account(account, None, Arc::default())).await.unwrap();
+    service
+}
+
+fn question(user: &str) -> Asking<'_> {
+    Asking {
+        subject: SubjectName::new("a", SubjectKind::User, user).unwrap(),
+        asked: AskedName::Permission("reports.detailed.view"),
+        place: PlaceName::default(),
+        attributes: &NO_ATTRIBUTES,
+    }
+}
+
+#[tokio::test]
+async fn a_check_from_what_is_kept_waits_for_nothing_and_allocates_nothing() {
+    let service = started(64 << 20, 2).await;
+    for (user, expected) in [("user-0", Reason::Allowed), ("user-1", Reason::NoRoleGrants)] {
+        let question = question(user);
+        service.check(&question, ReadAt::Latest).await.unwrap();
+        // The first of a thread makes what the thread has for itself.
+        service.check(&question, ReadAt::Latest).now_or_never().expect("it is kept").unwrap();
+        let mut decided = None;
+        let counted = allocation_counter::measure(|| {
+            decided = service.check(&question, ReadAt::Latest).now_or_never();
+        });
+        assert_eq!(decided.expect("it is kept").unwrap().reason, expected);
+        assert_eq!((counted.count_total, counted.bytes_total), (0, 0), "{user}");
+    }
+    // The counter does count.
+    assert_eq!(allocation_counter::measure(|| drop(Box::new(1))).count_total, 1);
+}
+
+#[tokio::test]
+async fn a_check_of_a_user_that_changed_is_worked_out_anew_and_others_are_not() {
+    let service = started(64 << 20, 4).await;
+    for user in ["user-0", "user-2"] {
+        service.check(&question(user), ReadAt::Latest).await.unwrap();
+    }
+    let account = crate::model::AccountId::new("a").unwrap();
+    let user = crate::model::UserId::new("user-0").unwrap();
+    let suspended = UserUpdate { state: Some(crate::model::UserState::Suspended), ..UserUpdate::default() };
+    service.write(update_user(account, user, suspended, None)).await.unwrap();
+    assert!(service.check(&question("user-0"), ReadAt::Latest).now_or_never().is_none());
+    let decided = service.check(&question("user-0"), ReadAt::Latest).await.unwrap();
+    assert_eq!(decided.reason, Reason::SubjectNotActive);
+    let other = service.check(&question("user-2"), ReadAt::Latest).now_or_never().expect("it is still kept");
+    assert_eq!(other.unwrap().reason, Reason::Allowed);
+}
+
+#[tokio::test]
+async fn with_the_least_room_every_answer_is_right_all_the_same() {
+    let users = 30_000;
+    let service = started(1 << 20, users).await;
+    let names: Vec<String> = (0..users).map(|user| format!("user-{user}")).collect();
+    for _ in 0..2 {
+        for (user, name) in names.iter().enumerate() {
+            let expected = if user % 2 == 0 { Reason::Allowed } else { Reason::NoRoleGrants };
+            let decided = service.check(&question(name), ReadAt::Latest).await.unwrap();
+            assert_eq!(decided.reason, expected, "{name}");
+        }
+    }
+    let is_kept = |name: &&String| service.check(&question(name), ReadAt::Latest).now_or_never().is_some();
+    let kept = names.iter().filter(is_kept).count();
+    assert!((5_000..15_000).contains(&kept), "{kept} of {users}");
+}
