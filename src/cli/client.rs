@@ -43,6 +43,13 @@ pub struct ClientSettings {
     pub format: Format,
 }
 
+impl ClientSettings {
+    /// How long a call with one answer may take.
+    pub fn call_limit(&self) -> Duration {
+        self.timeout.unwrap_or(UNARY_TIMEOUT)
+    }
+}
+
 /// Where a server is: `http://HOST:PORT` or `unix:PATH`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(String);
@@ -92,7 +99,7 @@ impl Client {
         let unreachable = |error| Failure::unreachable(&settings.address.0, &error);
         let endpoint = settings.address.endpoint().map_err(unreachable)?;
         let endpoint = endpoint.http2_max_header_list_size(MAX_HEADER_BYTES);
-        let limit = settings.timeout.unwrap_or(UNARY_TIMEOUT);
+        let limit = settings.call_limit();
         let channel = within(limit, async { endpoint.connect().await.map_err(unreachable) }).await?;
         Ok(Self { channel, timeout: settings.timeout })
     }
@@ -179,13 +186,17 @@ impl Client {
     ) -> LocalBoxFuture<'a, Result<T, Failure>> {
         let limit = self.timeout.unwrap_or(UNARY_TIMEOUT);
         let answered = async move {
-            call.await.map(Response::into_inner).map_err(|status| {
-                // The transport keeps the same time, and may be the first to notice.
-                let is_late = status.code() == Code::Cancelled && status.source().is_some();
-                if is_late { late(limit) } else { status.into() }
-            })
+            call.await
+                .map(Response::into_inner)
+                .map_err(|status| if Self::is_late(&status) { late(limit) } else { status.into() })
         };
         Box::pin(within(limit, answered))
+    }
+
+    /// Whether a call has ended because its time was over: the transport keeps the same time, and may be the first to
+    /// notice.
+    pub fn is_late(status: &Status) -> bool {
+        status.code() == Code::Cancelled && status.source().is_some()
     }
 
     /// Waits for a whole stream, for as long as it takes if no other limit was asked for.

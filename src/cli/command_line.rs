@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use clap_complete::Shell;
 
 use super::{
-    access, apply, catalog_diff, catalogs, exceptions, exit, export, policies, presets, question, resources, roles,
-    service_accounts, teams, users, who_can,
+    access, apply, bench, catalog_diff, catalogs, exceptions, exit, export, policies, presets, question, resources,
+    roles, service_accounts, teams, users, who_can,
 };
 use crate::config::{Listed, ServeArgs};
 
@@ -174,6 +174,16 @@ pub(super) enum Command {
 
         #[command(flatten)]
         within: AccountArgs,
+    },
+
+    /// Measure a server: ask it many questions, and say how many it answers and how long the answers take
+    #[command(after_help = bench::EXAMPLES)]
+    Bench {
+        #[command(flatten)]
+        within: AccountArgs,
+
+        #[command(flatten)]
+        how: Box<bench::BenchArgs>,
     },
 
     /// Exit with 0 if the server is serving, with 1 if not; prints nothing unless it fails

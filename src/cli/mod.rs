@@ -10,6 +10,7 @@
 mod access;
 mod api_scopes;
 mod apply;
+mod bench;
 mod catalog_diff;
 mod catalogs;
 mod check;
@@ -107,6 +108,7 @@ enum Task {
     WhereCan { account: String, subject: String, question: who_can::Where },
     Permissions { account: String, subject: String },
     ApiScopes { account: String, subject: String },
+    Bench { account: String, how: Box<bench::BenchArgs> },
     Healthcheck { service: String },
     Completion(Shell),
     Version,
@@ -199,6 +201,7 @@ impl Command {
             Self::ApiScopes { subject, within } => {
                 Task::ApiScopes { account: within.read(reader)?, subject: user_name(&subject) }
             }
+            Self::Bench { how, within } => Task::Bench { account: within.read(reader)?, how },
             Self::Healthcheck { service } => Task::Healthcheck { service },
             Self::Completion { shell } => Task::Completion(shell),
             Self::Version => Task::Version,
@@ -321,6 +324,7 @@ impl Task {
             Self::ApiScopes { account, subject } => {
                 api_scopes::run(&mut Session::open(settings, output).await?, &account, &subject).await
             }
+            Self::Bench { account, how } => how.run(settings, account, output).await,
             Self::Healthcheck { service } => health::run(settings, service).await,
             Self::Completion(shell) => {
                 let mut script = Vec::new();

@@ -180,7 +180,11 @@ impl Account {
         Ok(self.roles(client, &[given.to_owned()]).await?.swap_remove(0))
     }
 
-    async fn catalog(&self, client: &Client) -> Result<String, Failure> {
+    /// The catalog that the account lives under, as `catalogs/ID`.
+    ///
+    /// # Errors
+    /// As [`Account::roles`].
+    pub async fn catalog(&self, client: &Client) -> Result<String, Failure> {
         let request = GetAccountRequest { name: self.0.clone(), consistency: None };
         let answer = client.answer(client.accounts().get_account(client.request(request))).await?;
         Ok(answer.account.unwrap_or_default().catalog)

@@ -34,8 +34,8 @@ const TABLE: &[Row] = &[
     Row(
         "cli",
         "config files model presets proto",
-        "clap clap_complete comfy_table futures_util http indicatif serde serde_json serde_saphyr tempfile tokio \
-         tokio_stream tonic tonic_health tonic_types",
+        "clap clap_complete comfy_table futures_util hdrhistogram http indicatif rand_distr rand_pcg serde serde_json \
+         serde_saphyr tempfile tokio tokio_stream tonic tonic_health tonic_types",
     ),
     Row("config", "", "clap tracing_subscriber"),
     Row("telemetry", "config", "tracing_subscriber"),

@@ -12,6 +12,7 @@
 mod administration;
 mod api_changes;
 mod bad_input;
+mod benching;
 mod cli;
 mod commands;
 mod constraints;
