@@ -98,7 +98,7 @@ pub const KINDS: [Kind; 5] = [
         is_assigned: true,
         preset: INFOBIP,
         head: "features: [conversations]\n",
-        user: "roles: [agent]",
+        user: "roles: [agent-for-conversations]",
     },
     Kind {
         name: "an exception that expires",

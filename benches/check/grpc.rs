@@ -2,7 +2,11 @@
 
 use std::path::Path;
 
-use rolecall::{files, presets::INFOBIP_CLASSIC, service::{apply_account, apply_catalog}};
+use rolecall::{
+    files,
+    presets::INFOBIP_CLASSIC,
+    service::{apply_account, apply_catalog},
+};
 
 use super::{
     accounts::{self, KINDS, user},
@@ -68,7 +72,8 @@ pub async fn measure() {
         ("TCP, a core each", false, Some("0"), Some("1")),
         ("a Unix socket, a core each", true, Some("0"), Some("1")),
     ] {
-        let path = |name: &str| socket.then(|| directory.path().join(name));
+        // Where one listened, another cannot.
+        let path = |name: &str| socket.then(|| directory.path().join(format!("{name}-{}", server_cores.is_some())));
         let ours = Server::start(Some(&data), path("ours").as_deref(), server_cores);
         let nothing = Server::start(None, path("nothing").as_deref(), server_cores);
         let mut figures: [[Figures; 2]; 4] = Default::default();
@@ -91,7 +96,8 @@ pub async fn measure() {
                 }
             }
         }
-        let names = ["64 in flight", "processor time of the server for a call", "one in flight, p50", "one in flight, p99"];
+        let names =
+            ["64 in flight", "processor time of the server for a call", "one in flight, p50", "one in flight, p99"];
         for ((name, unit), [ours, limit]) in names.iter().zip(["per s", "ns", "ns", "ns"]).zip(figures) {
             report(&format!("Check over {way}: {name}"), unit, "a server that does nothing", &(ours, limit));
         }

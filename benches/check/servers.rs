@@ -71,9 +71,7 @@ impl Server {
                 wait_for(|| std::os::unix::net::UnixStream::connect(socket).ok().map(drop));
                 format!("unix:{}", socket.display())
             }
-            (Some(file), None) => {
-                wait_for(|| std::fs::read_to_string(file).ok()).trim().to_owned()
-            }
+            (Some(file), None) => wait_for(|| std::fs::read_to_string(file).ok()).trim().to_owned(),
             (None, None) => {
                 let mut line = String::new();
                 BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

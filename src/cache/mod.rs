@@ -24,11 +24,11 @@ mod sync;
 mod table_map;
 #[cfg(feature = "server")]
 mod values;
-#[cfg(all(test, feature = "server"))]
-mod values_tests;
 #[cfg(not(feature = "server"))]
 #[path = "values_model.rs"]
 mod values;
+#[cfg(all(test, feature = "server"))]
+mod values_tests;
 
 pub use compact::{CompactTable, Mapped, Space};
 pub use intern::Interner;

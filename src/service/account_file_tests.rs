@@ -161,3 +161,43 @@ async fn an_account_goes_through_a_file_and_is_the_same() {
     };
     assert_eq!(left(&service, ranges).await, 0);
 }
+
+/// A catalog with a managed role at the end of so many steps.
+fn ladder(steps: usize) -> CatalogDefinition {
+    let mut text = String::from(
+        "kind: catalog\nid: c\ndisplay_name: C\ncustom_roles: [permissions, parents]\nsections:\n  - {id: s, display_name: S}\n\
+         permissions:\n  - {id: s.a.b, section: s}\nroles:\n  - {id: m0, display_name: M, permissions: [s.a.b]}\n",
+    );
+    for step in 1..=steps {
+        text += &format!("  - {{id: m{step}, display_name: M, parents: [m{}]}}\n", step - 1);
+    }
+    text += &format!("  - {{id: top, display_name: T, parents: [m{steps}]}}\n");
+    crate::files::parse_catalog(text.as_bytes()).unwrap()
+}
+
+#[tokio::test]
+async fn an_account_whose_roles_a_catalog_made_too_deep_can_be_applied_as_it_was_exported() {
+    let service = started().await;
+    let file = |extra: &str| {
+        let mut text = String::from("kind: account\nid: deep\ncatalog: c\nroles:\n");
+        text += "  - {id: r0, display_name: R, parents: [top]}\n";
+        for role in 1..6 {
+            text += &format!("  - {{id: r{role}, display_name: R, parents: [custom/r{}]}}\n", role - 1);
+        }
+        crate::files::parse_account((text + extra).as_bytes()).unwrap()
+    };
+    let service_of = |service: &Service| service.clone();
+    let apply_file = async |extra: &str| {
+        service_of(&service)
+            .write(apply_account(file(extra), None, Arc::default()))
+            .await
+            .map(|written| written.value.len())
+    };
+    apply(&service, ladder(1), true).await.unwrap();
+    apply_file("").await.unwrap();
+    apply(&service, ladder(6), true).await.unwrap();
+    assert_eq!(apply_file("").await.unwrap(), 0, "nothing changes");
+    let refused = |outcome: Result<usize, crate::service::ServiceError>| outcome.unwrap_err().reason;
+    let new = "  - {id: r6, display_name: R, parents: [custom/r5]}\n";
+    assert_eq!(refused(apply_file(new).await), crate::service::ErrorReason::FileInvalid);
+}

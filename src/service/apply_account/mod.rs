@@ -121,7 +121,8 @@ fn apply(plan: &mut Plan<'_>, file: &AccountDefinition, expected: Option<Etag>) 
     }
     let catalog = existing_catalog(plan.catalog(catalog_number)?)?.compiled;
     let policies = existing.as_ref().map(|found| policies_of(plan, found.number)).transpose()?.unwrap_or_default();
-    let names = references::resolve(&catalog, file, &policies, &mut problems);
+    let parents = existing.as_ref().map(|found| parents_of(plan, found.number, &catalog)).transpose()?;
+    let names = references::resolve(&catalog, file, &policies, &parents.unwrap_or_default(), &mut problems);
     if !problems.is_empty() {
         return problems.into_result(Vec::new()).map_err(Refused::Problems);
     }
@@ -154,6 +155,9 @@ fn apply(plan: &mut Plan<'_>, file: &AccountDefinition, expected: Option<Etag>) 
 /// The custom policies of an account, each with its number.
 type Policies = BTreeMap<PolicyId, (Number, PolicyRecord)>;
 
+/// The parents of each custom role of an account, as files name them.
+type Parents = BTreeMap<RoleId, BTreeSet<String>>;
+
 fn policies_of(plan: &Plan<'_>, account: Number) -> Result<Policies, Refused> {
     let mut policies = BTreeMap::new();
     for (key, value) in facts::scan_all(plan, KeyRange::Policies(account))? {
@@ -162,6 +166,19 @@ fn policies_of(plan: &Plan<'_>, account: Number) -> Result<Policies, Refused> {
         }
     }
     Ok(policies)
+}
+
+fn parents_of(plan: &Plan<'_>, account: Number, catalog: &CompiledCatalog) -> Result<Parents, Refused> {
+    let mut parents = Parents::new();
+    for (_, value) in facts::scan_all(plan, KeyRange::Roles(account))? {
+        if let Record::Role(record) = value.value {
+            let of = parents.entry(record.id).or_default();
+            for number in record.parents {
+                of.extend(role_name(plan, account, catalog, number)?.map(|name| name.to_string()));
+            }
+        }
+    }
+    Ok(parents)
 }
 
 fn apply_account_itself(

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     super::{MAX_ACCESS_VALUES, custom_roles::permission_number, facts},
-    Policies,
+    Parents, Policies,
 };
 use crate::{
     engine::CompiledCatalog,
@@ -21,11 +21,13 @@ pub(super) struct Names {
 }
 
 /// Looks up every name that only the catalog can tell, and reports each that it does not have. `policies`: the account's
-/// custom policies as they are; patterns that are in them may stay there. Cost: linear in the file, and in the catalog.
+/// custom policies as they are; patterns that are in them may stay there. `parents`: those of its custom roles as they are.
+/// Cost: linear in the file, and in the catalog.
 pub(super) fn resolve(
     catalog: &CompiledCatalog,
     file: &AccountDefinition,
     policies: &Policies,
+    parents: &Parents,
     problems: &mut Problems,
 ) -> Names {
     let definition = &catalog.catalog().definition;
@@ -52,7 +54,7 @@ pub(super) fn resolve(
     for (index, role) in file.roles.iter().enumerate() {
         resolver.role(role, &format!("roles[{index}]"));
     }
-    resolver.depths(&file.roles);
+    resolver.depths(&file.roles, parents);
     for (index, team) in file.teams.iter().enumerate() {
         let place = format!("teams[{index}]");
         resolver.grants(&place, &team.roles);
@@ -228,9 +230,10 @@ impl Resolver<'_> {
         }
     }
 
-    /// Reports the roles from which there are too many steps to the last of their parents. Cost: linear in the parents, a
-    /// few times over.
-    fn depths(&mut self, roles: &[RoleDefinition]) {
+    /// Reports the roles from which there are too many steps to the last of their parents, unless neither they nor any above
+    /// them get a parent that they did not have: a load of the catalog made them what they are, and what was exported can
+    /// be applied. Cost: linear in the parents, a few times over.
+    fn depths(&mut self, roles: &[RoleDefinition], before: &Parents) {
         let mut managed = vec![0; self.definition.roles.len()];
         for _ in 0..=MAX_ROLE_DEPTH {
             let steps = |parent: &crate::model::RoleIndex| managed.get(parent.position()).map_or(1, |depth| depth + 1);
@@ -249,8 +252,22 @@ impl Resolver<'_> {
             let depth = |role: &RoleDefinition| role.parents.iter().map(steps).max().unwrap_or(0);
             custom = roles.iter().map(|role| (&role.id.value, depth(role))).collect();
         }
+        let is_new = |role: &&RoleDefinition| {
+            let before = before.get(&role.id.value);
+            role.parents.iter().any(|parent| !before.is_some_and(|of| of.contains(&parent.value.to_string())))
+        };
+        let mut changed: HashSet<&RoleId> = roles.iter().filter(is_new).map(|role| &role.id.value).collect();
+        for _ in 0..=MAX_ROLE_DEPTH + 1 {
+            let is_below = |role: &&RoleDefinition| {
+                let mut parents = role.parents.iter();
+                parents.any(|parent| matches!(&parent.value, RoleName::Custom(id) if changed.contains(id)))
+            };
+            let below: Vec<&RoleId> = roles.iter().filter(is_below).map(|role| &role.id.value).collect();
+            changed.extend(below);
+        }
         for (index, role) in roles.iter().enumerate() {
-            if custom.get(&role.id.value).is_some_and(|depth| *depth > MAX_ROLE_DEPTH) {
+            let is_deep = custom.get(&role.id.value).is_some_and(|depth| *depth > MAX_ROLE_DEPTH);
+            if is_deep && changed.contains(&role.id.value) {
                 let message = format_args!(
                     "roles[{index}]: there are more than {MAX_ROLE_DEPTH} steps from the role to the last of its parents"
                 );
