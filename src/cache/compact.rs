@@ -185,7 +185,7 @@ impl CompactTable {
     /// The two buckets in which a name can be, by the position of their first word.
     fn buckets_of(&self, hash: u64) -> [usize; 2] {
         // The upper bits choose the first, all of them mixed the second; the tag is made of the lowest.
-        let bucket = |hash: u64| (u128::from(hash) * self.buckets as u128 >> 64) as usize;
+        let bucket = |hash: u64| ((u128::from(hash) * self.buckets as u128) >> 64) as usize;
         let other = (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
         [bucket(hash), bucket(other)].map(|bucket| self.skipped + bucket * WAYS)
     }
@@ -231,11 +231,9 @@ impl CompactTable {
             return None;
         }
         let (one, other) = (record.next()?, record.next()?);
-        record.eq(words(name.id)).then(|| Mapped {
-            target: one >> 16,
-            revision: Revision(other >> 16),
-            slots: [one as u16, other as u16],
-        })
+        let slots = [one as u16, other as u16];
+        let mapped = Mapped { target: one >> 16, revision: Revision(other >> 16), slots };
+        record.eq(words(name.id)).then_some(mapped)
     }
 
     /// Notes what a name stands for. Another name may be forgotten for it. Cost: a lock that is held for a few lines of
