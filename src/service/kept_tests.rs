@@ -21,7 +21,7 @@ async fn started(cache_bytes: u64, users: usize) -> Service {
     service.write(apply_catalog(catalog, false, None, Arc::default())).await.unwrap();
     let mut text = String::from("kind: account\nid: a\ncatalog: infobip-classic\nfeatures: [reports]\nusers:\n");
     for user in 0..users {
-        let roles = if user % 2 == 0 { ", roles: [account-manager]" } else { "" };
+        let roles = if user % 2 == 0 { ", roles: [analyze-manager]" } else { "" };
         text += &format!("  - {{id: user-{user}{roles}}}\n");
     }
     let account = files::parse_account(text.as_bytes()).unwrap();
