@@ -53,6 +53,8 @@ const HEADER: usize = 3;
 const LONGEST: usize = HEADER + MAX_ID_BYTES.div_ceil(8);
 /// How many names one that comes may let stay in the room that it needs.
 const STAYING: usize = 1024;
+/// To whom the names of accounts belong.
+const NOBODY: u64 = 0;
 /// What the names of one account may take of the ring, in per cent.
 const ACCOUNT_SHARE: usize = 25;
 
@@ -121,7 +123,7 @@ impl Space {
     /// The first word of a name: the account's number, what kind of name it is, and how long.
     fn header(self, id: &[u8]) -> Option<u64> {
         let (kind, account) = match self {
-            Self::Accounts => (1, Number(0)),
+            Self::Accounts => (1, Number(NOBODY)),
             Self::Users(account) => (2, account),
             Self::ServiceAccounts(account) => (3, account),
         };
@@ -315,7 +317,8 @@ impl CompactTable {
         word.store(0, Ordering::SeqCst);
         writer.names -= 1;
         let share = self.ring.len() / 100 * ACCOUNT_SHARE;
-        let is_over = |account| writer.words.get(&account).is_some_and(|words| *words > share);
+        // The names of accounts are nobody's share: whoever asks about many accounts needs each of them.
+        let is_over = |account| account != NOBODY && writer.words.get(&account).is_some_and(|words| *words > share);
         let stays = if is_over(account) { owner != account } else { pointer.was_asked() && !is_over(owner) };
         if stays && *staying > 0 {
             *staying -= 1;
@@ -394,7 +397,7 @@ fn tag(hash: u64) -> u64 {
     hash & 0x7fff
 }
 
-/// The account that a name belongs to; 0 for the names of accounts.
+/// The account that a name belongs to, or [`NOBODY`].
 fn account_of(header: u64) -> u64 {
     header >> 16
 }

@@ -140,6 +140,25 @@ fn an_account_that_has_more_than_its_share_pushes_out_its_own_names_and_no_other
 }
 
 #[test]
+fn the_names_of_accounts_stay_however_much_of_the_ring_they_take() {
+    let table = CompactTable::new(1 << 20, 7);
+    let account = |number: u64| format!("account-{number:05}");
+    for round in 0..40 {
+        for number in 0..8_000 {
+            if table.get(Space::Accounts, account(number).as_bytes()).is_none() {
+                table.insert(Space::Accounts, account(number).as_bytes(), mapped(number));
+            }
+        }
+        // Others come and go.
+        (0..8_000).for_each(|number| put(&table, 1 + number % 50, 100_000 * round + number));
+        (0..8_000).for_each(|number| _ = table.get(Space::Accounts, account(number).as_bytes()));
+    }
+    let known = |number: &u64| table.get(Space::Accounts, account(*number).as_bytes()).is_some();
+    let stayed = (0..8_000).filter(known).count();
+    assert!(stayed > 7_900, "{stayed}");
+}
+
+#[test]
 fn readers_never_see_the_words_of_two_names_while_the_ring_goes_round() {
     // So small that names are written over all the time, and full of names of all lengths.
     let table = CompactTable::new(3_000, 7);

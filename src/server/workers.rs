@@ -29,7 +29,7 @@ pub type Services = Router<Stack<GuardLayer, Identity>>;
 
 /// How serving ends: in good order first, at once if that takes too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(super) enum Ending {
     /// It goes on.
     No,
     /// Calls under way may end.
@@ -75,12 +75,12 @@ impl Workers {
 
     /// Whether one of the threads has ended.
     #[must_use]
-    pub fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.workers.iter().any(|worker| worker.thread.is_finished())
     }
 
     /// Tells all threads to end.
-    pub fn end(&self, how: Ending) {
+    pub(super) fn end(&self, how: Ending) {
         self.ending.send_replace(how);
     }
 
@@ -93,7 +93,7 @@ impl Workers {
     ///
     /// # Errors
     /// The first failure of one of them.
-    pub fn join(self) -> Result<(), super::ServeError> {
+    pub(super) fn join(self) -> Result<(), super::ServeError> {
         for worker in self.workers {
             drop(worker.connections);
             worker.thread.join().map_err(|_| io::Error::other("a thread that served ended abnormally"))??;
