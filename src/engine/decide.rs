@@ -212,7 +212,7 @@ pub fn decide<'a>(subject: &Subject, question: impl Into<Question<'a>>) -> Reaso
         Standing::Unknown => Outcome::Fails(Reason::SubjectUnknown),
         Standing::NotActive => Outcome::Fails(Reason::SubjectNotActive),
         Standing::Active if is_settled(set, &question) => Outcome::Passes,
-        Standing::Active => look_closer(set, &question),
+        Standing::Active => refusal(set, &question).map_or_else(|| look_closer(set, &question), Outcome::Fails),
     };
     match outcome {
         Outcome::Passes => Reason::Allowed,
@@ -232,7 +232,27 @@ fn is_settled(set: &EffectiveSet, question: &Question<'_>) -> bool {
     }
 }
 
-/// How far a question comes that depends on where it is asked, or on a condition, or that is denied.
+/// Why the answer is no, if that can be told without going through the grants.
+#[inline]
+fn refusal(set: &EffectiveSet, question: &Question<'_>) -> Option<Reason> {
+    match question.asked {
+        // Without a path every permission fits where it is asked.
+        Asked::Permission(permission) if question.place.resource_type.is_none() => why_not_given(set, permission),
+        Asked::Permission(_) | Asked::ApiScope(_) => None,
+    }
+}
+
+/// Why no grant counts, if that is so for the permission wherever it is asked for.
+#[inline]
+fn why_not_given(set: &EffectiveSet, permission: PermissionIndex) -> Option<Reason> {
+    match set.granted().contains(permission) {
+        false if set.expired().contains(permission) => Some(Reason::GrantExpired),
+        false => Some(Reason::NoRoleGrants),
+        true => (!set.entitled().contains(permission)).then_some(Reason::FeatureNotEntitled),
+    }
+}
+
+/// How far a question comes that depends on where it is asked, or on a condition, or that a policy denies.
 #[inline(never)]
 fn look_closer(set: &EffectiveSet, question: &Question<'_>) -> Outcome {
     match question.asked {
@@ -293,12 +313,8 @@ impl Asking<'_> {
         let Some(fit) = set.catalog().fit(&self.question.place, permission) else {
             return Outcome::Fails(Reason::NoRoleGrants);
         };
-        if !set.granted().contains(permission) {
-            let expired = set.expired().contains(permission);
-            return Outcome::Fails(if expired { Reason::GrantExpired } else { Reason::NoRoleGrants });
-        }
-        if !set.entitled().contains(permission) {
-            return Outcome::Fails(Reason::FeatureNotEntitled);
+        if let Some(reason) = why_not_given(set, permission) {
+            return Outcome::Fails(reason);
         }
         let is_about = |chain: &&Chain| chain.permissions().contains(permission);
         let mut furthest = Outcome::Fails(Reason::NoRoleGrants);
