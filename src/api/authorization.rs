@@ -1,7 +1,8 @@
 //! Check, BatchCheck, and the lists: what, who, where.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, convert::Infallible};
 
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::{Api, MAX_CHECK_BYTES, MAX_LIST_BYTES, convert, limit_size, parse::Fields, status, tokens::PageToken};
@@ -17,9 +18,9 @@ use crate::{
         authorization_service_server::AuthorizationService,
     },
     service::{
-        AccessView, AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, BatchItem, GrantPath,
-        ListedApiScope, ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError,
-        SubjectKind, SubjectName, SubjectSearch,
+        AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, GrantPath, ListedApiScope,
+        ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError, SubjectKind,
+        SubjectName, SubjectSearch,
     },
 };
 
@@ -44,57 +45,17 @@ impl AuthorizationService for Api {
         }))
     }
 
+    /// As it is served, for who has no bytes: see [`Api::answer_batch`].
     async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
-        let request = request.into_inner();
-        let mut fields = Fields::default();
-        let account = fields.account("account", &request.account);
-        let account = fields.done(account)?;
-        let at = self.read_at(request.consistency.as_ref())?;
-        let given: Vec<Option<Attributes>> =
-            request.items.iter().map(|item| item.attributes.as_ref().map(attributes)).collect();
-        // Items that are malformed are errors of their own; the others are asked together.
-        let items: Vec<BatchItem<'_>> = request
-            .items
-            .iter()
-            .zip(&given)
-            .map(|(item, given)| {
-                let (subject, asked) = question(&request.account, &item.subject, &item.permission, &item.api_scope)?;
-                let place = PlaceName { resource: &item.resource, facets: facets(&item.facets) };
-                Ok(Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) })
-            })
-            .collect();
-        let (answers, revision) = self.service.batch_check(account.as_str(), &items, at).await?;
-        Ok(Response::new(BatchCheckResponse {
-            results: answers.into_iter().map(item_result).collect(),
-            consistency_token: self.tokens.write(revision),
-        }))
+        self.answer_batch(&request.into_inner().encode_to_vec()).await?.decoded()
     }
 
+    /// As it is served, for who has no bytes: see [`Api::answer_permissions`].
     async fn list_permissions(
         &self,
         request: Request<ListPermissionsRequest>,
     ) -> Result<Response<ListPermissionsResponse>, Status> {
-        let request = request.into_inner();
-        limit_size(&request, MAX_LIST_BYTES)?;
-        let mut fields = Fields::default();
-        let size = fields.page_size(request.page_size);
-        let account = fields.account("account", &request.account);
-        let subject = subject_of(&mut fields, &request.subject);
-        let (account, (kind, id)) = fields.done(account.zip(subject))?;
-        let subject = SubjectName::new(account.as_str(), kind, id)
-            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
-        let arguments = ["ListPermissions", account.as_str(), &request.subject];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let now = self.instant(page.as_ref());
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let listed = self.service.list_permissions(subject, size, after, at, now).await?;
-        Ok(Response::new(ListPermissionsResponse {
-            permissions: listed.permissions.into_iter().map(|each| effective_permission(&account, each)).collect(),
-            subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
-            next_page_token: self.next_page_at(listed.next, listed.revision, now, &arguments),
-            consistency_token: self.tokens.write(listed.revision),
-            access_lists: listed.access.into_iter().map(access_list).collect(),
-        }))
+        self.answer_permissions(&request.into_inner().encode_to_vec()).await?.decoded()
     }
 
     async fn list_api_scopes(
@@ -225,7 +186,13 @@ impl Api {
     }
 
     /// The token of the next page of a list that is read at an instant; empty on the last one.
-    fn next_page_at(&self, cursor: Option<String>, revision: Revision, now: Timestamp, arguments: &[&str]) -> String {
+    pub(super) fn next_page_at(
+        &self,
+        cursor: Option<String>,
+        revision: Revision,
+        now: Timestamp,
+        arguments: &[&str],
+    ) -> String {
         let Some(cursor) = cursor else { return String::new() };
         self.tokens.write_page(&PageToken { revision, issued: now, cursor }, arguments)
     }
@@ -249,22 +216,38 @@ fn question<'a>(
     permission: &'a str,
     api_scope: &'a str,
 ) -> Result<(SubjectName<'a>, AskedName<'a>), ServiceError> {
-    let asked = match (permission, api_scope) {
-        (permission, "") if PermissionId::check(permission).is_ok() => Some(AskedName::Permission(permission)),
-        ("", api_scope) if ApiScopeId::check(api_scope).is_ok() => Some(AskedName::ApiScope(api_scope)),
-        _ => None,
-    };
-    if let (Some(account), Some((kind, id)), Some(asked)) =
-        (account.strip_prefix("accounts/"), subject_parts(subject), asked)
-        && let Ok(subject) = SubjectName::new(account, kind, id)
-    {
-        return Ok((subject, asked));
+    let id = account.strip_prefix("accounts/");
+    match id.and_then(|id| subject_name(id, subject)).zip(asked_name(permission, api_scope)) {
+        Some(question) => Ok(question),
+        None => Err(malformed_question(account, subject, permission, api_scope)),
     }
+}
+
+/// The subject of an account, if both are well formed.
+pub(super) fn subject_name<'a>(account: &'a str, subject: &'a str) -> Option<SubjectName<'a>> {
+    let (kind, id) = subject_parts(subject)?;
+    SubjectName::new(account, kind, id).ok()
+}
+
+/// What is asked for, if it is one well-formed permission or API scope.
+pub(super) fn asked_name<'a>(permission: &'a str, api_scope: &'a str) -> Option<AskedName<'a>> {
+    match (permission, api_scope) {
+        (permission, "") => PermissionId::check(permission).is_ok().then_some(AskedName::Permission(permission)),
+        ("", api_scope) => ApiScopeId::check(api_scope).is_ok().then_some(AskedName::ApiScope(api_scope)),
+        _ => None,
+    }
+}
+
+/// All that is wrong with a question.
+pub(super) fn malformed_question(account: &str, subject: &str, permission: &str, api_scope: &str) -> ServiceError {
     let mut fields = Fields::default();
     let _ = fields.account("account", account);
     let _ = subject_of(&mut fields, subject);
     check_asked(&mut fields, permission, api_scope);
-    fields.done(None)
+    match fields.done::<Infallible>(None) {
+        Err(error) => error,
+        Ok(never) => match never {},
+    }
 }
 
 /// Complains about what is asked for, if it is not one well-formed permission or API scope.
@@ -294,7 +277,7 @@ fn owned(given: HashMap<String, String>) -> Vec<(String, String)> {
 }
 
 /// What conditions can look at. How deep it is was bounded when the message was decoded.
-fn attributes(given: &prost_types::Struct) -> Attributes {
+pub(super) fn attributes(given: &prost_types::Struct) -> Attributes {
     given.fields.iter().map(|(name, value)| (name.clone(), attribute(value))).collect()
 }
 
@@ -319,7 +302,7 @@ fn subject_parts(subject: &str) -> Option<(SubjectKind, &str)> {
     }
 }
 
-fn subject_of<'a>(fields: &mut Fields, subject: &'a str) -> Option<(SubjectKind, &'a str)> {
+pub(super) fn subject_of<'a>(fields: &mut Fields, subject: &'a str) -> Option<(SubjectKind, &'a str)> {
     let Some((kind, id)) = subject_parts(subject) else {
         let given: String = subject.chars().take(256).collect();
         fields.wrong(
@@ -335,7 +318,7 @@ fn subject_of<'a>(fields: &mut Fields, subject: &'a str) -> Option<(SubjectKind,
     Some((kind, id))
 }
 
-fn item_result(answer: Result<Reason, ServiceError>) -> BatchCheckResult {
+pub(super) fn item_result(answer: Result<Reason, Box<ServiceError>>) -> BatchCheckResult {
     match answer {
         Ok(reason) => BatchCheckResult {
             decision: convert::decision(reason).into(),
@@ -354,7 +337,7 @@ fn item_result(answer: Result<Reason, ServiceError>) -> BatchCheckResult {
     }
 }
 
-fn effective_permission(account: &AccountId, listed: ListedPermission) -> proto::EffectivePermission {
+pub(super) fn effective_permission(account: &AccountId, listed: ListedPermission) -> proto::EffectivePermission {
     let depends = |path: &GrantPath| !path.conditions.is_empty();
     let conditional = listed.paths.iter().all(depends) || listed.denies.iter().any(depends);
     proto::EffectivePermission {
@@ -408,8 +391,4 @@ fn deny_path(path: proto::GrantPath) -> proto::DenyPath {
         condition: path.conditions.into_iter().next().unwrap_or_default(),
         expire_time: path.expire_time,
     }
-}
-
-fn access_list(view: AccessView) -> proto::AccessList {
-    proto::AccessList { facet: view.facet, all: view.all, values: view.values }
 }

@@ -6,6 +6,7 @@
 mod access_lists;
 mod accounts;
 mod authorization;
+mod batch;
 mod bindings;
 mod catalogs;
 mod convert;
@@ -14,6 +15,7 @@ mod guard;
 mod names;
 mod new_access;
 mod parse;
+mod permissions;
 mod policies;
 mod resources;
 mod roles;
@@ -21,13 +23,18 @@ mod service_accounts;
 mod status;
 mod teams;
 mod tokens;
+mod unary;
 mod upload;
 mod users;
+mod wire;
+#[cfg(test)]
+mod wire_tests;
 
 pub use guard::{GuardLayer, Guarded};
 pub use tokens::Tokens;
 
 use tonic::{Response, Status, service::Routes};
+use unary::Unary;
 
 use crate::{
     model::Revision,
@@ -121,7 +128,16 @@ macro_rules! servers {
             /// Every service, ready to be put on a server.
             #[must_use]
             pub fn routes(&self) -> Routes {
-                Routes::default()$(.add_service(self.$method()))*
+                let routes = Routes::default()$(.add_service(self.$method()))*;
+                // Who names the whole path is asked before the services are.
+                let batch = Unary::new(self, |api, request| Box::pin(async move { api.answer_batch(&request).await }));
+                let permissions =
+                    Unary::new(self, |api, request| Box::pin(async move { api.answer_permissions(&request).await }));
+                let router = routes.into_axum_router();
+                router
+                    .route_service("/rolecall.v1.AuthorizationService/BatchCheck", batch)
+                    .route_service("/rolecall.v1.AuthorizationService/ListPermissions", permissions)
+                    .into()
             }
         }
     };

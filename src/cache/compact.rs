@@ -17,17 +17,20 @@ use std::{
 use foldhash::quality::SeedableRandomState;
 
 use super::sync::{AtomicU64, Mutex, Ordering, lock, zeroes};
-use crate::model::{MAX_ID_BYTES, Number, Revision};
+use crate::model::{MAX_ID_BYTES, Revision};
+
+/// An account: 48 bits of a hash of its name. Two accounts can have the same, so whoever finds something compares the
+/// account's name too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner(u64);
 
 /// Whose name it is, and so what it names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
-    /// An account.
-    Accounts,
     /// A user of an account.
-    Users(Number),
+    Users(Owner),
     /// A service account of an account.
-    ServiceAccounts(Number),
+    ServiceAccounts(Owner),
 }
 
 /// What a name stands for, and until when.
@@ -42,7 +45,7 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Targets, revisions and numbers of accounts are less than this, or are not kept.
+    /// Targets and revisions are less than this, or are not kept.
     pub const LIMIT: u64 = 1 << 48;
 }
 
@@ -53,8 +56,6 @@ const HEADER: usize = 3;
 const LONGEST: usize = HEADER + MAX_ID_BYTES.div_ceil(8);
 /// How many names one that comes may let stay in the room that it needs.
 const STAYING: usize = 1024;
-/// To whom the names of accounts belong.
-const NOBODY: u64 = 0;
 /// What the names of one account may take of the ring, in per cent.
 const ACCOUNT_SHARE: usize = 25;
 
@@ -119,16 +120,22 @@ struct Name<'a> {
     hash: u64,
 }
 
+impl Owner {
+    /// Any 48 bits. For tests, which choose them.
+    #[cfg(test)]
+    pub(super) fn of(number: u64) -> Self {
+        Self(number & (Mapped::LIMIT - 1))
+    }
+}
+
 impl Space {
-    /// The first word of a name: the account's number, what kind of name it is, and how long.
+    /// The first word of a name: the account, what kind of name it is, and how long.
     fn header(self, id: &[u8]) -> Option<u64> {
-        let (kind, account) = match self {
-            Self::Accounts => (1, Number(NOBODY)),
-            Self::Users(account) => (2, account),
-            Self::ServiceAccounts(account) => (3, account),
+        let (kind, owner) = match self {
+            Self::Users(owner) => (1, owner),
+            Self::ServiceAccounts(owner) => (2, owner),
         };
-        let fits = account.0 < Mapped::LIMIT && id.len() <= MAX_ID_BYTES;
-        fits.then_some(account.0 << 16 | kind << 8 | id.len() as u64)
+        (id.len() <= MAX_ID_BYTES).then_some(owner.0 << 16 | kind << 8 | id.len() as u64)
     }
 }
 
@@ -139,10 +146,20 @@ fn length(header: u64) -> usize {
 
 /// The words of an id.
 fn words(id: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    id.chunks(8).map(|chunk| match chunk.try_into() {
-        Ok(whole) => u64::from_le_bytes(whole),
-        Err(_) => chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-    })
+    let (whole, rest) = id.as_chunks::<8>();
+    whole.iter().map(|bytes| u64::from_le_bytes(*bytes)).chain((!rest.is_empty()).then(|| last_word(rest)))
+}
+
+/// The word of the last few bytes of an id.
+fn last_word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // The two overlap in bytes that are the same in both.
+        (Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | u64::from(last) << (8 * (bytes.len() - 4))
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 impl CompactTable {
@@ -172,11 +189,19 @@ impl CompactTable {
         }
     }
 
+    /// The account of this name.
+    #[must_use]
+    pub fn owner(&self, account: &str) -> Owner {
+        Owner(self.hash(account.len() as u64, words(account.as_bytes())) >> 16)
+    }
+
+    #[inline]
     fn name<'a>(&self, space: Space, id: &'a [u8]) -> Option<Name<'a>> {
         let header = space.header(id)?;
         Some(Name { header, id, hash: self.hash(header, words(id)) })
     }
 
+    #[inline]
     fn hash(&self, header: u64, words: impl Iterator<Item = u64>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write_u64(header);
@@ -184,16 +209,16 @@ impl CompactTable {
         hasher.finish()
     }
 
-    /// The two buckets in which a name can be, by the position of their first word.
-    fn buckets_of(&self, hash: u64) -> [usize; 2] {
+    /// The two buckets in which a name can be.
+    fn buckets_of(&self, hash: u64) -> impl Iterator<Item = &[AtomicU64; WAYS]> {
         // The upper bits choose the first, all of them mixed the second; the tag is made of the lowest.
-        let bucket = |hash: u64| ((u128::from(hash) * self.buckets as u128) >> 64) as usize;
-        let other = (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        [bucket(hash), bucket(other)].map(|bucket| self.skipped + bucket * WAYS)
-    }
-
-    fn bucket(&self, first: usize) -> &[AtomicU64] {
-        self.pointers.get(first..first + WAYS).unwrap_or_default()
+        [true, false].into_iter().filter_map(move |is_first| {
+            let mixed = (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
+            let chosen = u128::from(if is_first { hash } else { mixed });
+            let bucket = ((chosen * self.buckets as u128) >> 64) as usize;
+            let first = self.skipped + bucket * WAYS;
+            self.pointers.get(first..)?.first_chunk()
+        })
     }
 
     /// What a name stands for, if it is known. Cost: two lines of memory if it is; no lock, no wait.
@@ -201,22 +226,12 @@ impl CompactTable {
         let name = self.name(space, id)?;
         let tag = tag(name.hash);
         for bucket in self.buckets_of(name.hash) {
-            for word in self.bucket(bucket) {
+            for word in bucket {
                 let pointer = Pointer(word.load(Ordering::Acquire));
-                if pointer.0 == 0 || pointer.tag() != tag {
-                    continue;
-                }
-                let found = self.read(pointer, name);
-                // Each of its words was read before this: if it still stands where it stood, they were all its own.
-                let now = Pointer(word.load(Ordering::Acquire));
-                if let Some(found) = found
-                    && now.is(pointer)
+                if pointer.0 != 0
+                    && pointer.tag() == tag
+                    && let Some(found) = self.found(pointer, word, name)
                 {
-                    if !now.was_asked() {
-                        // Another thread may have changed it meanwhile; then this is not worth another attempt.
-                        let asked = now.0 | Pointer::ASKED;
-                        let _ = word.compare_exchange(now.0, asked, Ordering::Relaxed, Ordering::Relaxed);
-                    }
                     return Some(found);
                 }
             }
@@ -224,7 +239,25 @@ impl CompactTable {
         None
     }
 
+    /// What a word of a bucket, which said so, leads to, if that is this name.
+    #[inline]
+    fn found(&self, pointer: Pointer, word: &AtomicU64, name: Name<'_>) -> Option<Mapped> {
+        let found = self.read(pointer, name)?;
+        // Each of its words was read before this: if it still stands where it stood, they were all its own.
+        let now = Pointer(word.load(Ordering::Acquire));
+        if !now.is(pointer) {
+            return None;
+        }
+        if !now.was_asked() {
+            // Another thread may have changed it meanwhile; then this is not worth another attempt.
+            let asked = now.0 | Pointer::ASKED;
+            let _ = word.compare_exchange(now.0, asked, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        Some(found)
+    }
+
     /// The words that a pointer leads to, if they are those of a name. They may be written over meanwhile.
+    #[inline]
     fn read(&self, pointer: Pointer, name: Name<'_>) -> Option<Mapped> {
         let offset = pointer.offset();
         let record = self.ring.get(offset..offset + length(name.header))?;
@@ -251,7 +284,7 @@ impl CompactTable {
             mapped.target << 16 | u64::from(mapped.slots[0]),
             mapped.revision.0 << 16 | u64::from(mapped.slots[1]),
         ];
-        for (to, word) in record.iter_mut().zip(whole.into_iter().chain(words(id))) {
+        for (to, word) in record.iter_mut().zip(whole.into_iter().chain(words(name.id))) {
             *to = word;
         }
         let Some(record) = record.get(..length(name.header)) else { return };
@@ -317,8 +350,7 @@ impl CompactTable {
         word.store(0, Ordering::SeqCst);
         writer.names -= 1;
         let share = self.ring.len() / 100 * ACCOUNT_SHARE;
-        // The names of accounts are nobody's share: whoever asks about many accounts needs each of them.
-        let is_over = |account| account != NOBODY && writer.words.get(&account).is_some_and(|words| *words > share);
+        let is_over = |account| writer.words.get(&account).is_some_and(|words| *words > share);
         let stays = if is_over(account) { owner != account } else { pointer.was_asked() && !is_over(owner) };
         if stays && *staying > 0 {
             *staying -= 1;
@@ -328,7 +360,7 @@ impl CompactTable {
 
     /// The word of a bucket that leads to a place in the ring.
     fn pointer_to(&self, hash: u64, offset: usize) -> Option<(&AtomicU64, Pointer)> {
-        let words = self.buckets_of(hash).into_iter().flat_map(|first| self.bucket(first));
+        let words = self.buckets_of(hash).flatten();
         let mut pointers = words.map(|word| (word, Pointer(word.load(Ordering::SeqCst))));
         pointers.find(|(_, pointer)| pointer.0 != 0 && pointer.offset() == offset && pointer.tag() == tag(hash))
     }
@@ -354,7 +386,8 @@ impl CompactTable {
     /// The word of a bucket where a name is to be noted: its own if it is there already. `is_again`: it is not.
     fn place_for(&self, record: &[u64], hash: u64, is_again: bool) -> Option<&AtomicU64> {
         let at = |word: &AtomicU64| Pointer(word.load(Ordering::SeqCst));
-        let [one, other] = self.buckets_of(hash).map(|first| self.bucket(first));
+        let mut buckets = self.buckets_of(hash);
+        let (one, other) = (buckets.next()?, buckets.next()?);
         let places = || one.iter().chain(other);
         let is_same = |word: &&AtomicU64| {
             let at = at(word);
@@ -397,7 +430,7 @@ fn tag(hash: u64) -> u64 {
     hash & 0x7fff
 }
 
-/// The account that a name belongs to, or [`NOBODY`].
+/// The account that a name belongs to.
 fn account_of(header: u64) -> u64 {
     header >> 16
 }

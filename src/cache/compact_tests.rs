@@ -6,8 +6,8 @@ use std::{
     thread,
 };
 
-use super::compact::{CompactTable, Mapped, Space};
-use crate::model::{Number, Revision};
+use super::compact::{CompactTable, Mapped, Owner, Space};
+use crate::model::Revision;
 
 fn mapped(target: u64) -> Mapped {
     // Every part of it follows from the others, so that a torn one can be told.
@@ -15,7 +15,7 @@ fn mapped(target: u64) -> Mapped {
 }
 
 fn users(account: u64) -> Space {
-    Space::Users(Number(account))
+    Space::Users(Owner::of(account))
 }
 
 fn name(number: u64) -> String {
@@ -41,7 +41,7 @@ fn what_was_put_in_is_found_under_its_own_name_alone() {
     let table = CompactTable::new(1 << 20, 7);
     let long = "x".repeat(128);
     let names = ["", "a", "ab", "abcdefgh", "abcdefghi", "abcdefgh\0", &long, &long[..127]];
-    let spaces = [Space::Accounts, users(1), users(2), Space::ServiceAccounts(Number(1))];
+    let spaces = [users(0), users(1), users(2), Space::ServiceAccounts(Owner::of(1))];
     let mut expected = HashMap::new();
     for (row, space) in spaces.into_iter().enumerate() {
         for (column, name) in names.into_iter().enumerate() {
@@ -77,7 +77,6 @@ fn what_does_not_fit_into_its_bits_is_not_kept() {
     let limit = Mapped::LIMIT;
     table.insert(users(1), b"a", Mapped { target: limit, ..mapped(0) });
     table.insert(users(1), b"a", Mapped { revision: Revision(limit), ..mapped(0) });
-    table.insert(users(limit), b"a", mapped(0));
     table.insert(users(1), "x".repeat(129).as_bytes(), mapped(0));
     assert_eq!(table.filled().0, 0);
     let largest = Mapped { target: limit - 1, revision: Revision(limit - 1), slots: [u16::MAX; 2] };
@@ -140,22 +139,38 @@ fn an_account_that_has_more_than_its_share_pushes_out_its_own_names_and_no_other
 }
 
 #[test]
-fn the_names_of_accounts_stay_however_much_of_the_ring_they_take() {
+fn accounts_of_different_names_are_told_apart() {
+    let table = CompactTable::new(1 << 16, 7);
+    let names = ["", "a", "b", "ab", "ba", "a\0", "abcdefgh", "abcdefgi", "abcdefghi", "accounts-of-a-long-name"];
+    let owners: std::collections::BTreeSet<String> =
+        names.iter().map(|name| format!("{:?}", table.owner(name))).collect();
+    assert_eq!(owners.len(), names.len());
+    assert_eq!(table.owner("abcdefghi"), table.owner("abcdefghi"));
+    assert_ne!(table.owner("a"), CompactTable::new(1 << 16, 8).owner("a"), "outsiders could choose names that are one");
+}
+
+#[test]
+fn ids_that_differ_in_one_byte_are_told_apart_at_every_length() {
     let table = CompactTable::new(1 << 20, 7);
-    let account = |number: u64| format!("account-{number:05}");
-    for round in 0..40 {
-        for number in 0..8_000 {
-            if table.get(Space::Accounts, account(number).as_bytes()).is_none() {
-                table.insert(Space::Accounts, account(number).as_bytes(), mapped(number));
-            }
+    let mut target = 0;
+    for length in 1..=40usize {
+        for position in 0..length {
+            let mut id = vec![b'x'; length];
+            id[position] = b'y';
+            table.insert(users(1), &id, mapped(target));
+            target += 1;
         }
-        // Others come and go.
-        (0..8_000).for_each(|number| put(&table, 1 + number % 50, 100_000 * round + number));
-        (0..8_000).for_each(|number| _ = table.get(Space::Accounts, account(number).as_bytes()));
     }
-    let known = |number: &u64| table.get(Space::Accounts, account(*number).as_bytes()).is_some();
-    let stayed = (0..8_000).filter(known).count();
-    assert!(stayed > 7_900, "{stayed}");
+    let mut expected = 0;
+    for length in 1..=40usize {
+        for position in 0..length {
+            let mut id = vec![b'x'; length];
+            assert_eq!(table.get(users(1), &id), None);
+            id[position] = b'y';
+            assert_eq!(table.get(users(1), &id), Some(mapped(expected)), "{length} {position}");
+            expected += 1;
+        }
+    }
 }
 
 #[test]

@@ -30,7 +30,7 @@ mod values;
 #[cfg(all(test, feature = "server"))]
 mod values_tests;
 
-pub use compact::{CompactTable, Mapped, Space};
+pub use compact::{CompactTable, Mapped, Owner, Space};
 pub use intern::Interner;
 pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};
 #[cfg(feature = "server")]

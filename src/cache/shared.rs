@@ -1,11 +1,12 @@
 //! A value that many names share, with all that it depends on.
 
-use std::{
-    hash::Hash,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{hash::Hash, sync::atomic::AtomicBool};
 
-use crate::model::Timestamp;
+use super::{
+    stamps::Stamps,
+    sync::{AtomicU64, Ordering},
+};
+use crate::model::{Revision, Timestamp};
 
 /// What can be shared, and by what equal ones are known.
 pub trait Shareable {
@@ -14,6 +15,9 @@ pub trait Shareable {
 
     /// The value's key.
     fn key(&self) -> Self::Key;
+
+    /// The id of the account whose subjects may share it. Equal keys have the same.
+    fn account(&self) -> &str;
 
     /// Memory that is freed when the value goes, in bytes.
     fn bytes(&self) -> usize;
@@ -30,17 +34,36 @@ pub struct Shared<V> {
     /// Its number; none: it is not kept.
     pub(super) target: Option<u64>,
     was_asked: AtomicBool,
+    /// All writes up to this revision are in `changed`.
+    seen: AtomicU64,
+    /// The revision of the last write that touched one of the slots; never less than it was at `seen`.
+    changed: AtomicU64,
 }
 
 impl<V> Shared<V> {
     /// A value that nobody else shares.
     pub(super) fn unkept(value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Self {
-        Self { value, expires, slots, target: None, was_asked: AtomicBool::new(false) }
+        let (seen, changed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { value, expires, slots, target: None, was_asked: AtomicBool::new(false), seen, changed }
     }
 
     /// The value of a number.
     pub(super) fn numbered(target: u64, value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Self {
         Self { target: Some(target), ..Self::unkept(value, slots, expires) }
+    }
+
+    /// When the last of what it depends on changed, looked at no earlier than when `stable` was the stable revision. Cost:
+    /// constant unless something was published since this was asked last; else one look for each slot.
+    pub(super) fn changed(&self, stamps: &Stamps, stable: Revision) -> Revision {
+        if self.seen.load(Ordering::SeqCst) >= stable.0 {
+            return Revision(self.changed.load(Ordering::SeqCst));
+        }
+        // Whoever published `stable` had stamped its slots before, and stamps only rise. So what is found now has
+        // every write up to there. It is noted before it is said that it is: who reads that reads this much at least.
+        let changed = stamps.latest(&self.slots);
+        self.changed.fetch_max(changed.0, Ordering::SeqCst);
+        self.seen.fetch_max(stable.0, Ordering::SeqCst);
+        changed
     }
 
     /// Notes that it was asked for. Writes nothing if that is known.

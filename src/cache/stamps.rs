@@ -23,6 +23,13 @@ pub(crate) const MAX_SLOTS_OF_A_WRITE: usize = 4096;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotSet(Vec<u32>);
 
+#[cfg(all(test, feature = "shuttle"))]
+impl SlotSet {
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
+    }
+}
+
 /// The slots that a load has read from, noted before each read.
 #[derive(Debug, Default)]
 pub struct Dependencies {
@@ -126,6 +133,12 @@ impl Stamps {
     #[must_use]
     pub(super) fn hold(&self, slots: &[u32], revision: Revision) -> bool {
         slots.iter().all(|slot| self.get(&self.published, *slot) <= revision.0)
+    }
+
+    /// The revision at which one of these slots was published last.
+    #[must_use]
+    pub(super) fn latest(&self, slots: &[u32]) -> Revision {
+        Revision(slots.iter().map(|slot| self.get(&self.published, *slot)).max().unwrap_or_default())
     }
 
     /// The same for the slots of [`Self::own_slot`].

@@ -17,6 +17,10 @@ impl Shareable for Value {
         self.0
     }
 
+    fn account(&self) -> &str {
+        "a"
+    }
+
     fn bytes(&self) -> usize {
         1_000
     }

@@ -27,11 +27,40 @@ impl InvalidId {
     }
 }
 
+/// Which bytes are letters, digits or one of these. A table, because ids are checked for every question.
+const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            table[byte] = (byte as u8).is_ascii_alphanumeric();
+        }
+        byte += 1;
+    }
+    let mut position = 0;
+    while position < others.len() {
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            table[others[position] as usize] = true;
+        }
+        position += 1;
+    }
+    table
+}
+
+static PLAIN: [bool; 256] = letters_digits_and(b"._@:+=~-");
+static SEGMENT: [bool; 256] = letters_digits_and(b"_-");
+
+fn is_in(table: &[bool; 256], byte: u8) -> bool {
+    table.get(usize::from(byte)).is_some_and(|is_in| *is_in)
+}
+
 pub(super) fn is_plain(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len())
         && text != "."
         && text != ".."
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._@:+=~-".contains(&byte))
+        && text.bytes().all(|byte| is_in(&PLAIN, byte))
 }
 
 fn is_request_key(text: &str) -> bool {
@@ -40,12 +69,22 @@ fn is_request_key(text: &str) -> bool {
 }
 
 fn is_dotted(text: &str) -> bool {
-    text.len() <= MAX_ID_BYTES && (2..=5).contains(&text.split('.').count()) && text.split('.').all(is_segment)
+    let (mut dots, mut last) = (0, b'.');
+    for byte in text.bytes() {
+        match byte {
+            b'.' if last == b'.' => return false,
+            b'.' => dots += 1,
+            byte if is_in(&SEGMENT, byte) => {}
+            _ => return false,
+        }
+        last = byte;
+    }
+    text.len() <= MAX_ID_BYTES && (1..=4).contains(&dots) && last != b'.'
 }
 
 /// A segment of a permission id.
 pub(super) fn is_segment(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+    !text.is_empty() && text.bytes().all(|byte| is_in(&SEGMENT, byte))
 }
 
 macro_rules! id {

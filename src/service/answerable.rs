@@ -13,8 +13,8 @@ use crate::{
     cache::{Shareable, Stamps, Weighed},
     engine::{Evidence, HeldException, HeldRole, Standing, Subject},
     model::{
-        AccountState, Dependency, Key, Number, Revision, ServiceAccountId, ServiceAccountState, Timestamp, UserId,
-        UserState,
+        AccountId, AccountState, Dependency, Key, Number, Revision, ServiceAccountId, ServiceAccountState, Timestamp,
+        UserId, UserState,
     },
     store::View,
 };
@@ -70,18 +70,25 @@ impl Weighed for Answerable {
 
 /// What decisions are made from: the part of [`Answerable`] that all share who hold the same.
 #[derive(Debug)]
-pub(super) struct Decidable(pub(super) Subject);
+pub(super) struct Decidable {
+    pub(super) account: AccountId,
+    pub(super) subject: Subject,
+}
 
 impl Shareable for Decidable {
-    /// Where the set is, which is there once for each signature; and whether it counts.
-    type Key = (usize, Standing);
+    /// Where the set is, which is there once for each signature; whether it counts; and in which account.
+    type Key = (usize, Standing, AccountId);
 
     fn key(&self) -> Self::Key {
-        (Arc::as_ptr(&self.0.set).addr(), self.0.standing)
+        (Arc::as_ptr(&self.subject.set).addr(), self.subject.standing, self.account.clone())
+    }
+
+    fn account(&self) -> &str {
+        self.account.as_str()
     }
 
     fn bytes(&self) -> usize {
-        self.0.set.bytes()
+        self.subject.set.bytes()
     }
 }
 

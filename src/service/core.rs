@@ -15,6 +15,7 @@ use super::{
     error::{ErrorReason, ServiceError},
     facts,
     holdings::{RoleSignature, Signature},
+    pages::KeptPage,
     writer,
 };
 use crate::{
@@ -149,6 +150,8 @@ pub(super) struct Core {
     pub(super) stamps: Arc<Stamps>,
     /// All about the subjects that lists were made of, and those that do not exist.
     pub(super) subjects: SubjectCache,
+    /// Lists of permissions, written down.
+    pub(super) pages: MokaMap<KeptPage>,
     /// What decides about each subject that was asked about.
     pub(super) decisions: SubjectMap<Decidable>,
     pub(super) catalogs: CatalogCache,
@@ -250,13 +253,14 @@ impl Service {
         let head = store.head();
         let stamps = Arc::new(Stamps::new(head.revision, settings.seed));
         let limits = settings.cache;
-        // Names of subjects take the most; the sets that they share, and what lists are made of, the rest.
+        // Names of subjects take the most; the sets that they share, what lists are made of, and written lists the rest.
         let names = usize::try_from(limits.bytes / 2).unwrap_or(usize::MAX);
-        let lists = CacheLimits { bytes: limits.bytes / 4, ..limits };
+        let lists = CacheLimits { bytes: limits.bytes / 8, ..limits };
         let core = Arc::new(Core {
             store,
             stamps: Arc::clone(&stamps),
             subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(lists)),
+            pages: MokaMap::new(lists),
             decisions: SubjectMap::new(Arc::clone(&stamps), names, limits.bytes / 4, settings.seed),
             catalogs: LoadCache::new(stamps, TableMap::default()),
             sets: Interner::default(),
@@ -291,6 +295,7 @@ impl Service {
     /// Forgets every kept answer. For tests and benchmarks of cold answers: correctness never needs it.
     pub fn clear_cache(&self) {
         self.core.subjects.map().clear();
+        self.core.pages.clear();
         self.core.decisions.clear();
     }
 

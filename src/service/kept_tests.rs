@@ -1,7 +1,13 @@
 //! What is kept for Check: what a hit costs, and that little room costs no more than time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{hint::black_box, sync::Arc};
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
+};
 
 use futures_util::FutureExt as _;
 
@@ -12,20 +18,25 @@ use crate::{
     store::{MemoryLog, MemoryStore},
 };
 
-/// An account with `users` users, of whom every other one has a role and the rest have none.
-async fn started(cache_bytes: u64, users: usize) -> Service {
-    let cache = CacheLimits { bytes: cache_bytes, ..CacheLimits::default() };
-    let settings = Settings { cache, ..Settings::default() };
-    let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
-    let catalog = files::parse_catalog(presets::INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
-    service.write(apply_catalog(catalog, false, None, Arc::default())).await.unwrap();
-    let mut text = String::from("kind: account\nid: a\ncatalog: infobip-classic\nfeatures: [reports]\nusers:\n");
+/// Makes an account of `users` users, of whom every other one has a role and the rest have none.
+async fn apply(service: &Service, account: &str, features: &str, users: usize) {
+    let mut text = format!("kind: account\nid: {account}\ncatalog: infobip-classic\nfeatures: [{features}]\nusers:\n");
     for user in 0..users {
         let roles = if user % 2 == 0 { ", roles: [analyze-manager]" } else { "" };
         text += &format!("  - {{id: user-{user}{roles}}}\n");
     }
     let account = files::parse_account(text.as_bytes()).unwrap();
     service.write(apply_account(account, None, Arc::default())).await.unwrap();
+}
+
+/// A service with such an account.
+async fn started(cache_bytes: u64, users: usize) -> Service {
+    let cache = CacheLimits { bytes: cache_bytes, ..CacheLimits::default() };
+    let settings = Settings { cache, ..Settings::default() };
+    let service = Service::start(Arc::new(MemoryStore::new()), Arc::new(MemoryLog::new()), settings).unwrap();
+    let catalog = files::parse_catalog(presets::INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
+    service.write(apply_catalog(catalog, false, None, Arc::default())).await.unwrap();
+    apply(&service, "a", "reports", users).await;
     service
 }
 
@@ -89,4 +100,45 @@ async fn with_the_least_room_every_answer_is_right_all_the_same() {
     let is_kept = |name: &&String| service.check(&question(name), ReadAt::Latest).now_or_never().is_some();
     let kept = names.iter().filter(is_kept).count();
     assert!((5_000..15_000).contains(&kept), "{kept} of {users}");
+}
+
+#[tokio::test]
+async fn a_list_is_written_down_once_until_something_that_it_depends_on_changes() {
+    let service = started(64 << 20, 4).await;
+    apply(&service, "b", "", 4).await;
+    let written = Arc::new(AtomicU32::new(0));
+    let list = async |account: &'static str, user: &str, size: usize| {
+        let count = Arc::clone(&written);
+        let write = move |listed: ListedPermissions| {
+            count.fetch_add(1, SeqCst);
+            let ids: Vec<String> = listed.permissions.into_iter().map(|each| each.permission).collect();
+            ids.join(" ").into_bytes()
+        };
+        let subject = SubjectName::new(account, SubjectKind::User, user).unwrap();
+        let (bytes, _) =
+            service.written_permissions(subject, size, ReadAt::Latest, service.now(), write).await.unwrap();
+        bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())
+    };
+    let first = list("a", "user-0", 1_000).await.unwrap();
+    assert!(first.contains("reports.detailed.view"), "{first}");
+    assert_eq!((list("a", "user-0", 1_000).await.as_deref(), written.load(SeqCst)), (Some(first.as_str()), 1));
+    // Others have lists of their own: one who has no role, one of the same id in another account, one who is not there.
+    assert_eq!(list("a", "user-1", 1_000).await.as_deref(), Some(""));
+    assert_ne!(list("b", "user-0", 1_000).await, Some(first.clone()));
+    assert_eq!(list("a", "nobody", 1_000).await.as_deref(), Some(""));
+    assert_eq!(list("a", "nobody", 1_000).await.as_deref(), Some(""));
+    assert_eq!(written.load(SeqCst), 4);
+    // What does not fit into one page is not written down.
+    service.clear_cache();
+    assert_eq!(list("a", "user-0", 2).await, None);
+    assert_eq!(list("a", "user-0", 1_000).await.as_deref(), Some(first.as_str()));
+    assert_eq!(written.load(SeqCst), 5);
+    // The account loses the feature, another account is changed, and it has it again.
+    apply(&service, "a", "", 4).await;
+    let less = list("a", "user-0", 1_000).await.unwrap();
+    assert!(!less.contains("reports.detailed.view"), "{less}");
+    apply(&service, "b", "reports", 4).await;
+    assert_eq!((list("a", "user-0", 1_000).await, written.load(SeqCst)), (Some(less), 6));
+    apply(&service, "a", "reports", 4).await;
+    assert_eq!((list("a", "user-0", 1_000).await, written.load(SeqCst)), (Some(first), 7));
 }

@@ -184,7 +184,7 @@ impl Service {
 /// A page ends before a permission with which it would have more paths than this.
 const MAX_PATHS: usize = 20_000;
 
-fn listed(
+pub(super) fn listed(
     answerable: &Answerable,
     account: &AccountId,
     size: usize,

@@ -27,6 +27,7 @@ mod listings;
 mod manners;
 mod memberships;
 mod new_access;
+mod pages;
 mod places;
 mod plan;
 mod policies;
@@ -90,7 +91,7 @@ pub use self::{
     new_access::NewAccess,
     places::PlaceName,
     policies::{NewPolicy, PolicyParent, PolicyUpdate, PolicyView, create_policy, delete_policy, update_policy},
-    questions::{AskedName, Asking, BatchItem, Decided},
+    questions::{Answered, AskedName, Asking, BatchItem, Decided},
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },

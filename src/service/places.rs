@@ -29,8 +29,12 @@ impl<'a> PlaceName<'a> {
         catalog: &CompiledCatalog,
         permission: Option<PermissionIndex>,
     ) -> Result<Place<'a>, ServiceError> {
-        let mut wrong = Vec::new();
         let mut place = Place::default();
+        if self.resource.is_empty() && self.facets.is_empty() {
+            // Every permission fits where no path is given.
+            return Ok(place);
+        }
+        let mut wrong = Vec::new();
         match self.resource {
             "" => {}
             path => match path_type(catalog, path) {

@@ -53,6 +53,10 @@ pub struct Asking<'a> {
 /// A question of a batch, or what is wrong with it in itself.
 pub type BatchItem<'a> = Result<Asking<'a>, ServiceError>;
 
+/// The answer to one question of a batch, or why there is none. The error is in a box, because there are up to a thousand
+/// of these and hardly ever an error.
+pub type Answered = Result<Reason, Box<ServiceError>>;
+
 type Kept = Arc<Entry<Answerable>>;
 
 impl Service {
@@ -66,12 +70,10 @@ impl Service {
         match at {
             ReadAt::Latest => match self.check_kept(question) {
                 Some(decided) => decided,
-                None => self.check_anew(question).await,
+                // In a box, so that whoever waits for an answer that is kept does not carry what this one needs.
+                None => Box::pin(self.check_anew(question)).await,
             },
-            ReadAt::Exact(revision) => {
-                let answerable = self.answerable_at(question.subject, revision, self.core.now()).await?;
-                Ok(Decided { reason: answer(decided_by(&answerable, question.subject)?, question)?, revision })
-            }
+            ReadAt::Exact(revision) => Box::pin(self.check_at(question, revision)).await,
         }
     }
 
@@ -81,17 +83,34 @@ impl Service {
         // Read before the kept value is looked at: whatever was published by now is seen, and the answer holds at the
         // later of the two revisions.
         let stable = self.core.stamps.stable();
-        let found = self.core.decisions.hit(question.subject.named(), || self.core.asked_at(self.core.now()))?;
-        let Decidable(subject) = found.value()?;
+        let found =
+            self.core.decisions.hit(question.subject.named(), stable, || self.core.asked_at(self.core.now()))?;
+        let Decidable { subject, .. } = found.value()?;
         let revision = stable.max(found.revision);
         Some(answer(subject, question).map(|reason| Decided { reason, revision }))
+    }
+
+    async fn check_at(&self, question: &Asking<'_>, revision: Revision) -> Result<Decided, ServiceError> {
+        let answerable = self.answerable_at(question.subject, revision, self.core.now()).await?;
+        Ok(Decided { reason: answer(decided_by(&answerable, question.subject)?, question)?, revision })
     }
 
     async fn check_anew(&self, question: &Asking<'_>) -> Result<Decided, ServiceError> {
         let stable = self.core.stamps.stable();
         let found = self.decidable(question.subject, self.core.now()).await?;
-        let Some(Decidable(subject)) = found.value() else { return Err(no_account(question.subject.account())) };
+        let Some(Decidable { subject, .. }) = found.value() else { return Err(no_account(question.subject.account())) };
         Ok(Decided { reason: answer(subject, question)?, revision: stable.max(found.revision) })
+    }
+
+    /// Refuses a batch of too many items, or of none.
+    ///
+    /// # Errors
+    /// How many were given, and how many may be.
+    pub fn check_batch_size(count: usize) -> Result<(), ServiceError> {
+        if (1..=MAX_BATCH).contains(&count) {
+            return Ok(());
+        }
+        Err(ServiceError::field("items", format!("{count} items were given; 1 to {MAX_BATCH} are expected")))
     }
 
     /// Answers many questions about one account at one revision and one instant; an item that is an error is an error of
@@ -104,19 +123,14 @@ impl Service {
         account: &str,
         items: &[BatchItem<'_>],
         at: ReadAt,
-    ) -> Result<(Vec<Result<Reason, ServiceError>>, Revision), ServiceError> {
-        if items.is_empty() || items.len() > MAX_BATCH {
-            return Err(ServiceError::field(
-                "items",
-                format!("{} items were given; 1 to {MAX_BATCH} are expected", items.len()),
-            ));
-        }
+    ) -> Result<(Vec<Answered>, Revision), ServiceError> {
+        Self::check_batch_size(items.len())?;
         AccountId::check(account).map_err(|error| ServiceError::field("account", error.to_string()))?;
         let now = self.core.now();
         if at == ReadAt::Latest {
             for _ in 0..3 {
                 let start = self.core.stamps.stable();
-                let Some((results, seen)) = self.batch_of_latest(items, now).await? else {
+                let Some((results, seen)) = self.batch_of_latest(items, start, now).await? else {
                     // A large write is under way: history is where the rest of the batch is found too.
                     break;
                 };
@@ -135,7 +149,7 @@ impl Service {
             let question = match item {
                 Ok(question) => question,
                 Err(error) => {
-                    results.push(Err(error.clone()));
+                    results.push(Err(Box::new(error.clone())));
                     continue;
                 }
             };
@@ -143,7 +157,8 @@ impl Service {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(question.subject, revision, now).await?),
             };
-            results.push(decided_by(answerable, question.subject).and_then(|subject| answer(subject, question)));
+            let answered = decided_by(answerable, question.subject).and_then(|subject| answer(subject, question));
+            results.push(answered.map_err(Box::new));
         }
         Ok((whole_account(results)?, revision))
     }
@@ -153,8 +168,9 @@ impl Service {
     async fn batch_of_latest(
         &self,
         items: &[BatchItem<'_>],
+        start: Revision,
         now: Timestamp,
-    ) -> Result<Option<(Vec<Result<Reason, ServiceError>>, Seen<Decidable>)>, ServiceError> {
+    ) -> Result<Option<(Vec<Answered>, Seen<Decidable>)>, ServiceError> {
         let mut results = Vec::with_capacity(items.len());
         let mut seen = Seen::default();
         // Many a batch is about one subject.
@@ -163,13 +179,13 @@ impl Service {
             let question = match item {
                 Ok(question) => question,
                 Err(error) => {
-                    results.push(Err(error.clone()));
+                    results.push(Err(Box::new(error.clone())));
                     continue;
                 }
             };
             let name = question.subject;
             if !last.as_ref().is_some_and(|(last, _)| *last == name) {
-                let found = match self.core.decisions.hit(name.named(), || self.core.asked_at(now)) {
+                let found = match self.core.decisions.hit(name.named(), start, || self.core.asked_at(now)) {
                     Some(found) => found,
                     None => self.decidable(name, now).await?,
                 };
@@ -179,8 +195,8 @@ impl Service {
                 last = seen.note(&found).map(|shared| (name, shared));
             }
             results.push(match &last {
-                Some((_, shared)) => answer(&shared.value.0, question),
-                None => Err(no_account(name.account())),
+                Some((_, shared)) => answer(&shared.value.subject, question).map_err(Box::new),
+                None => Err(Box::new(no_account(name.account()))),
             });
         }
         Ok(Some((results, seen)))
@@ -211,15 +227,16 @@ impl Service {
     async fn decidable(&self, subject: SubjectName<'_>, now: Timestamp) -> Result<Found<Decidable>, ServiceError> {
         // What exists is kept in the map of subjects, in few bytes.
         let entry = self.entry(subject, now, Weighed::is_negative).await?;
-        let Answerable::Subject { account, subject: decides, .. } = &entry.value else {
+        let Answerable::Subject { subject: decides, .. } = &entry.value else {
             return Ok(Found::nothing(&entry));
         };
-        let value = Decidable(decides.clone());
+        let name = subject.to_owned()?;
+        let value = Decidable { account: name.account.clone(), subject: decides.clone() };
         if entry.is_unkept() || entry.value.is_negative() {
             return Ok(Found::unkept(&entry, value));
         }
-        let own = entry.value.own_slots(&subject.to_owned()?, &self.core.stamps);
-        Ok(self.core.decisions.keep(subject.named(), *account, &entry, own, value))
+        let own = entry.value.own_slots(&name, &self.core.stamps);
+        Ok(self.core.decisions.keep(subject.named(), &entry, own, value))
     }
 
     /// The kept entry of a subject, or a new one. `keeps`: whether a new one is kept.
@@ -276,11 +293,9 @@ fn decided_by<'a>(answerable: &'a Answerable, name: SubjectName<'_>) -> Result<&
 }
 
 /// A missing account is an error of the batch, not of each of its items.
-fn whole_account(
-    results: Vec<Result<Reason, ServiceError>>,
-) -> Result<Vec<Result<Reason, ServiceError>>, ServiceError> {
+fn whole_account(results: Vec<Answered>) -> Result<Vec<Answered>, ServiceError> {
     let missing = results.iter().find_map(|result| match result {
-        Err(error) if error.reason == ErrorReason::AccountNotFound => Some(error.clone()),
+        Err(error) if error.reason == ErrorReason::AccountNotFound => Some(ServiceError::clone(error)),
         _ => None,
     });
     missing.map_or(Ok(results), Err)

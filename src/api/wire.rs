@@ -1,0 +1,300 @@
+//! A BatchCheck's messages, read and written where they lie.
+//!
+//! A batch has up to a thousand questions of a few short texts each, and making a string of every text takes longer than
+//! answering it. So its request is read as slices of the bytes that came, by the rules of the encoding
+//! (<https://protobuf.dev/programming-guides/encoding/>) and to the same result as the generated message; a test holds
+//! both against each other. Everything that is not a text or a list of texts is left to the generated types.
+
+use std::sync::Arc;
+
+use prost::{
+    DecodeError, Message as _,
+    bytes::{Buf as _, BufMut as _, Bytes},
+};
+use tonic::{
+    Response, Status,
+    codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+};
+
+use crate::proto::{BatchCheckResult, Consistency};
+
+/// How deep groups, which no message here has, may stand in each other.
+const MAX_DEPTH: usize = 100;
+
+/// What came of a call, as bytes: the codec of methods that read and write their messages themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Plain;
+
+/// An answer in bytes: those that many answers share, and its own.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) shared: Option<Arc<[u8]>>,
+    pub(super) own: Vec<u8>,
+}
+
+impl Written {
+    /// An answer that nobody shares.
+    pub(super) fn of(own: Vec<u8>) -> Self {
+        Self { shared: None, own }
+    }
+
+    fn shared(&self) -> &[u8] {
+        self.shared.as_deref().unwrap_or_default()
+    }
+
+    /// The same as a message.
+    pub(super) fn decoded<M: prost::Message + Default>(&self) -> Result<Response<M>, Status> {
+        let message = M::decode(self.shared().chain(&*self.own));
+        message.map(Response::new).map_err(|error| Status::internal(error.to_string()))
+    }
+}
+
+/// A request of BatchCheck.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Batch<'a> {
+    pub(super) account: &'a str,
+    /// The first of them, up to as many as were asked for.
+    pub(super) items: Vec<BatchItem<'a>>,
+    /// How many there are.
+    pub(super) count: usize,
+    pub(super) consistency: Option<Consistency>,
+}
+
+/// One question of a batch.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct BatchItem<'a> {
+    pub(super) subject: &'a str,
+    pub(super) permission: &'a str,
+    pub(super) api_scope: &'a str,
+    pub(super) resource: &'a str,
+    /// Ordered by name, each name once.
+    pub(super) facets: Vec<(&'a str, &'a str)>,
+    pub(super) attributes: Option<prost_types::Struct>,
+}
+
+/// The value of a field.
+enum Value<'a> {
+    Bytes(&'a [u8]),
+    /// A number, or a group of the old kind: no message here has them.
+    Other,
+}
+
+/// The fields of a message, in the order in which they stand.
+struct FieldsOf<'a>(&'a [u8]);
+
+impl<'a> FieldsOf<'a> {
+    /// The next field with its number; none at the end.
+    fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let (number, kind) = self.key()?;
+        Ok(Some((number, self.value(number, kind, MAX_DEPTH)?)))
+    }
+
+    fn value(&mut self, number: u64, kind: u64, depth: usize) -> Result<Value<'a>, Malformed> {
+        Ok(match kind {
+            2 => {
+                let length = self.varint()?;
+                Value::Bytes(self.take(usize::try_from(length).map_err(|_| Malformed)?)?)
+            }
+            0 => self.varint().map(|_| Value::Other)?,
+            1 => self.take(8).map(|_| Value::Other)?,
+            5 => self.take(4).map(|_| Value::Other)?,
+            3 => {
+                let depth = depth.checked_sub(1).ok_or(Malformed)?;
+                loop {
+                    let (inner, kind) = self.key()?;
+                    match kind {
+                        4 if inner == number => break Value::Other,
+                        kind => _ = self.value(inner, kind, depth)?,
+                    }
+                }
+            }
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn key(&mut self) -> Result<(u64, u64), Malformed> {
+        let key = self.varint()?;
+        let (number, kind) = (key >> 3, key & 7);
+        if key > u64::from(u32::MAX) || number == 0 { Err(Malformed) } else { Ok((number, kind)) }
+    }
+
+    fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// A number in groups of seven bits, the lowest first; the last byte has no top bit.
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        let (mut number, mut shift) = (0, 0);
+        loop {
+            let (byte, rest) = self.0.split_first().ok_or(Malformed)?;
+            self.0 = rest;
+            // Of the tenth byte one bit is left.
+            if shift == 63 && *byte > 1 {
+                return Err(Malformed);
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return Ok(number);
+            }
+            shift += 7;
+        }
+    }
+}
+
+/// The bytes are no message of their kind.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl From<DecodeError> for Malformed {
+    fn from(_: DecodeError) -> Self {
+        Self
+    }
+}
+
+impl From<Malformed> for Status {
+    fn from(_: Malformed) -> Self {
+        Self::internal("the request is no well-formed message of its kind")
+    }
+}
+
+impl<'a> Value<'a> {
+    fn bytes(self) -> Result<&'a [u8], Malformed> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Other => Err(Malformed),
+        }
+    }
+
+    fn text(self) -> Result<&'a str, Malformed> {
+        str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Reads a request, and of its items the first `most`.
+    pub(super) fn read(bytes: &'a [u8], most: usize) -> Result<Self, Malformed> {
+        let (mut batch, mut fields) = (Self::default(), FieldsOf(bytes));
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => batch.account = value.text()?,
+                2 => {
+                    let item = value.bytes()?;
+                    batch.count += 1;
+                    if batch.count <= most {
+                        batch.items.push(BatchItem::read(item)?);
+                    }
+                }
+                3 => batch.consistency.get_or_insert_default().merge(value.bytes()?)?,
+                _ => {}
+            }
+        }
+        Ok(batch)
+    }
+}
+
+impl<'a> BatchItem<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let (mut item, mut fields) = (Self::default(), FieldsOf(bytes));
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => item.subject = value.text()?,
+                2 => item.permission = value.text()?,
+                3 => item.api_scope = value.text()?,
+                4 => item.resource = value.text()?,
+                5 => item.facets.push(entry(value.bytes()?)?),
+                6 => item.attributes.get_or_insert_default().merge(value.bytes()?)?,
+                _ => {}
+            }
+        }
+        // Of a name that stands there twice the last one counts: the sort keeps their order.
+        item.facets.reverse();
+        item.facets.sort_by_key(|(name, _)| *name);
+        item.facets.dedup_by_key(|(name, _)| *name);
+        Ok(item)
+    }
+}
+
+/// An entry of a map of texts.
+fn entry(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
+    let ((mut name, mut text), mut fields) = (("", ""), FieldsOf(bytes));
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => name = value.text()?,
+            2 => text = value.text()?,
+            _ => {}
+        }
+    }
+    Ok((name, text))
+}
+
+/// Adds a result to the bytes of a BatchCheck's answer.
+pub(super) fn add_result(answer: &mut Vec<u8>, result: &BatchCheckResult) {
+    if result.error.is_none()
+        && let (Ok(decision @ 1..0x80), Ok(reason @ 1..0x80)) =
+            (u8::try_from(result.decision), u8::try_from(result.reason))
+    {
+        // Field 1 of the answer, four bytes: field 1 and field 2 of the result, a byte each.
+        answer.put_slice(&[1 << 3 | 2, 4, 1 << 3, decision, 2 << 3, reason]);
+        return;
+    }
+    answer.put_u8(1 << 3 | 2);
+    // A vector grows as needed, so there is always room.
+    let _ = result.encode_length_delimited(answer);
+}
+
+/// Adds a text, such as a consistency token, to the bytes of an answer. `field`: 1 to 15.
+pub(super) fn add_text(answer: &mut Vec<u8>, field: u8, text: &str) {
+    answer.put_u8(field << 3 | 2);
+    // A vector grows as needed.
+    let _ = prost::encode_length_delimiter(text.len(), answer);
+    answer.put_slice(text.as_bytes());
+}
+
+impl Codec for Plain {
+    type Encode = Written;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Plain {
+    type Item = Written;
+    type Error = Status;
+
+    fn encode(&mut self, item: Written, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.reserve(item.shared().len() + item.own.len());
+        to.put_slice(item.shared());
+        to.put_slice(&item.own);
+        Ok(())
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
+
+impl Decoder for Plain {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::default()
+    }
+}
