@@ -38,7 +38,7 @@ impl Questions {
     fn question(&self, number: usize) -> Asking<'_> {
         let kind = self.kind;
         Asking {
-            subject: SubjectName::new(kind.account, SubjectKind::User, &self.users[number]).unwrap(),
+            subject: SubjectName::new(kind.account, SubjectKind::User, &self.users[number]),
             asked: AskedName::Permission(kind.permission),
             place: PlaceName { resource: kind.resource, facets: kind.facets.to_vec() },
             attributes: &self.attributes[number],

@@ -1,6 +1,6 @@
 //! Check, BatchCheck, and the lists: what, who, where.
 
-use std::{collections::HashMap, convert::Infallible};
+use std::collections::HashMap;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -18,9 +18,9 @@ use crate::{
         authorization_service_server::AuthorizationService,
     },
     service::{
-        AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, GrantPath, ListedApiScope,
-        ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError, SubjectKind,
-        SubjectName, SubjectSearch,
+        AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, Decided, ErrorReason, GrantPath,
+        ListedApiScope, ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError,
+        SubjectKind, SubjectName, SubjectSearch,
     },
 };
 
@@ -29,12 +29,13 @@ impl AuthorizationService for Api {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let request = request.into_inner();
         limit_size(&request, MAX_CHECK_BYTES)?;
-        let (subject, asked) = question(&request.account, &request.subject, &request.permission, &request.api_scope)?;
-        let at = self.read_at(request.consistency.as_ref())?;
-        let place = PlaceName { resource: &request.resource, facets: facets(&request.facets) };
-        let given = request.attributes.as_ref().map(attributes);
-        let question = Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) };
-        let answer = self.service.check(&question, at).await?;
+        let answer = match self.decide(&request).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let CheckRequest { account, subject, permission, api_scope, .. } = &request;
+                return Err(malformed(account, subject, permission, api_scope).unwrap_or(error).into());
+            }
+        };
         tracing::debug!(account = %request.account, subject = %request.subject, permission = %request.permission,
             api_scope = %request.api_scope, resource = %request.resource, reason = answer.reason.name(),
             revision = answer.revision.0, "decided");
@@ -69,8 +70,7 @@ impl AuthorizationService for Api {
         let account = fields.account("account", &request.account);
         let subject = subject_of(&mut fields, &request.subject);
         let (account, (kind, id)) = fields.done(account.zip(subject))?;
-        let subject = SubjectName::new(account.as_str(), kind, id)
-            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
+        let subject = SubjectName::new(account.as_str(), kind, id);
         let arguments = ["ListApiScopes", account.as_str(), &request.subject];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
         let now = self.instant(page.as_ref());
@@ -141,8 +141,7 @@ impl AuthorizationService for Api {
         let permission = fields.id("permission", &request.permission, PermissionId::new);
         let resource_type = fields.id("resource_type", &request.resource_type, ResourceTypeId::new);
         let ((account, (kind, id)), _) = fields.done(account.zip(subject).zip(permission.zip(resource_type)))?;
-        let subject = SubjectName::new(account.as_str(), kind, id)
-            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
+        let subject = SubjectName::new(account.as_str(), kind, id);
         let search = ResourceSearch {
             permission: request.permission.clone(),
             resource_type: request.resource_type.clone(),
@@ -165,6 +164,19 @@ impl AuthorizationService for Api {
 }
 
 impl Api {
+    /// Answers a question. Whether it is well formed need be asked only if there is no answer: only what is well formed is
+    /// known.
+    async fn decide(&self, request: &CheckRequest) -> Result<Decided, ServiceError> {
+        let account = request.account.strip_prefix("accounts/").ok_or_else(unreadable)?;
+        let subject = subject_name(account, &request.subject).ok_or_else(unreadable)?;
+        let asked = asked_name(&request.permission, &request.api_scope).ok_or_else(unreadable)?;
+        let at = self.read_at(request.consistency.as_ref())?;
+        let place = PlaceName { resource: &request.resource, facets: facets(&request.facets) };
+        let given = request.attributes.as_ref().map(attributes);
+        let question = Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) };
+        self.service.check(&question, at).await
+    }
+
     /// Where a list is read: at the revision of its first page, or where the request says.
     pub(super) fn page_at(
         &self,
@@ -209,45 +221,33 @@ impl Api {
     }
 }
 
-/// A question whose parts are well formed. Allocates only to say what is wrong.
-fn question<'a>(
-    account: &'a str,
-    subject: &'a str,
-    permission: &'a str,
-    api_scope: &'a str,
-) -> Result<(SubjectName<'a>, AskedName<'a>), ServiceError> {
-    let id = account.strip_prefix("accounts/");
-    match id.and_then(|id| subject_name(id, subject)).zip(asked_name(permission, api_scope)) {
-        Some(question) => Ok(question),
-        None => Err(malformed_question(account, subject, permission, api_scope)),
-    }
-}
-
-/// The subject of an account, if both are well formed.
+/// The subject of an account, if its kind is named.
 pub(super) fn subject_name<'a>(account: &'a str, subject: &'a str) -> Option<SubjectName<'a>> {
     let (kind, id) = subject_parts(subject)?;
-    SubjectName::new(account, kind, id).ok()
+    Some(SubjectName::new(account, kind, id))
 }
 
-/// What is asked for, if it is one well-formed permission or API scope.
+/// What is asked for, if it is one permission or API scope.
 pub(super) fn asked_name<'a>(permission: &'a str, api_scope: &'a str) -> Option<AskedName<'a>> {
     match (permission, api_scope) {
-        (permission, "") => PermissionId::check(permission).is_ok().then_some(AskedName::Permission(permission)),
-        ("", api_scope) => ApiScopeId::check(api_scope).is_ok().then_some(AskedName::ApiScope(api_scope)),
+        (permission, "") => Some(AskedName::Permission(permission)),
+        ("", api_scope) => Some(AskedName::ApiScope(api_scope)),
         _ => None,
     }
 }
 
-/// All that is wrong with a question.
-pub(super) fn malformed_question(account: &str, subject: &str, permission: &str, api_scope: &str) -> ServiceError {
+/// All that is wrong with the names in a question, if anything is.
+pub(super) fn malformed(account: &str, subject: &str, permission: &str, api_scope: &str) -> Option<ServiceError> {
     let mut fields = Fields::default();
     let _ = fields.account("account", account);
     let _ = subject_of(&mut fields, subject);
     check_asked(&mut fields, permission, api_scope);
-    match fields.done::<Infallible>(None) {
-        Err(error) => error,
-        Ok(never) => match never {},
-    }
+    fields.done(Some(())).err()
+}
+
+/// The error of a question that has no answer. What is wrong with its names is said instead.
+pub(super) fn unreadable() -> ServiceError {
+    ServiceError::new(ErrorReason::Internal, "the question could not be read")
 }
 
 /// Complains about what is asked for, if it is not one well-formed permission or API scope.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     model::AccountId,
     proto::{self, ListPermissionsRequest, ListPermissionsResponse},
-    service::{AccessView, ListedPermissions, MAX_PAGE, ServiceError, SubjectName},
+    service::{AccessView, ListedPermissions, MAX_PAGE, SubjectName},
 };
 
 impl Api {
@@ -26,8 +26,7 @@ impl Api {
         let account = fields.account("account", &request.account);
         let subject = subject_of(&mut fields, &request.subject);
         let (account, (kind, id)) = fields.done(account.zip(subject))?;
-        let subject = SubjectName::new(account.as_str(), kind, id)
-            .map_err(|error| ServiceError::field("subject", error.to_string()))?;
+        let subject = SubjectName::new(account.as_str(), kind, id);
         let arguments = ["ListPermissions", account.as_str(), &request.subject];
         let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
         let now = self.instant(page.as_ref());

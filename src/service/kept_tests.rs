@@ -42,7 +42,7 @@ async fn started(cache_bytes: u64, users: usize) -> Service {
 
 fn question(user: &str) -> Asking<'_> {
     Asking {
-        subject: SubjectName::new("a", SubjectKind::User, user).unwrap(),
+        subject: SubjectName::new("a", SubjectKind::User, user),
         asked: AskedName::Permission("reports.detailed.view"),
         place: PlaceName::default(),
         attributes: &NO_ATTRIBUTES,
@@ -114,7 +114,7 @@ async fn a_list_is_written_down_once_until_something_that_it_depends_on_changes(
             let ids: Vec<String> = listed.permissions.into_iter().map(|each| each.permission).collect();
             ids.join(" ").into_bytes()
         };
-        let subject = SubjectName::new(account, SubjectKind::User, user).unwrap();
+        let subject = SubjectName::new(account, SubjectKind::User, user);
         let (bytes, _) =
             service.written_permissions(subject, size, ReadAt::Latest, service.now(), write).await.unwrap();
         bytes.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap())

@@ -153,6 +153,10 @@ impl Service {
                     continue;
                 }
             };
+            if let Err(error) = question.subject.check() {
+                results.push(Err(Box::new(error)));
+                continue;
+            }
             let answerable = match known.entry(question.subject) {
                 hash_map::Entry::Occupied(known) => known.into_mut(),
                 hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(question.subject, revision, now).await?),
@@ -187,7 +191,13 @@ impl Service {
             if !last.as_ref().is_some_and(|(last, _)| *last == name) {
                 let found = match self.core.decisions.hit(name.named(), start, || self.core.asked_at(now)) {
                     Some(found) => found,
-                    None => self.decidable(name, now).await?,
+                    None => match name.check() {
+                        Ok(()) => self.decidable(name, now).await?,
+                        Err(error) => {
+                            results.push(Err(Box::new(error)));
+                            continue;
+                        }
+                    },
                 };
                 if found.is_unkept() {
                     return Ok(None);
@@ -246,6 +256,7 @@ impl Service {
         now: Timestamp,
         keeps: fn(&Answerable) -> bool,
     ) -> Result<Kept, ServiceError> {
+        subject.check()?;
         let key = subject.key();
         let asked_at = self.core.asked_at(now);
         if let Some(entry) = self.core.subjects.hit(key.as_bytes(), asked_at) {

@@ -15,7 +15,8 @@ pub enum SubjectKind {
     ServiceAccount,
 }
 
-/// Who a question is about: the well-formed ids of an account and of a user or service account in it.
+/// Who a question is about: the ids of an account and of a user or service account in it, as they were given. Whoever
+/// looks for what is kept under a name need not look at the name: only well-formed ones are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SubjectName<'a> {
     account: &'a str,
@@ -62,20 +63,26 @@ pub(super) struct SubjectKey {
 }
 
 impl<'a> SubjectName<'a> {
-    /// Names a subject, if both ids are well formed. Allocates nothing.
+    /// Names a subject.
+    #[must_use]
+    pub fn new(account: &'a str, kind: SubjectKind, id: &'a str) -> Self {
+        Self { account, kind, id }
+    }
+
+    /// Refuses ids that are not well formed.
     ///
     /// # Errors
     /// Which of the two is no id, and why.
-    pub fn new(account: &'a str, kind: SubjectKind, id: &'a str) -> Result<Self, crate::model::InvalidId> {
-        AccountId::check(account)?;
-        match kind {
-            SubjectKind::User => UserId::check(id)?,
-            SubjectKind::ServiceAccount => ServiceAccountId::check(id)?,
-        }
-        Ok(Self { account, kind, id })
+    pub fn check(self) -> Result<(), ServiceError> {
+        AccountId::check(self.account).map_err(|error| ServiceError::field("account", error.to_string()))?;
+        let subject = match self.kind {
+            SubjectKind::User => UserId::check(self.id),
+            SubjectKind::ServiceAccount => ServiceAccountId::check(self.id),
+        };
+        subject.map_err(|error| ServiceError::field("subject", error.to_string()))
     }
 
-    /// The key under which everything about the subject is kept.
+    /// The key under which everything about a subject of this name is kept, which has to be well formed.
     pub(super) fn key(self) -> SubjectKey {
         let mut bytes = [0; 2 + 2 * MAX_ID_BYTES];
         // Ids are at most MAX_ID_BYTES long, so the length fits a byte and both fit the array.
