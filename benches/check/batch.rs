@@ -73,7 +73,10 @@ pub async fn write_list(service: &Service, file: &Path) {
 }
 
 pub async fn measure(running: &Running) {
-    figures::describe("From the bytes of the request to those of the answer, one thread, everything kept", Some(USERS as u64));
+    figures::describe(
+        "From the bytes of the request to those of the answer, one thread, everything kept",
+        Some(USERS as u64),
+    );
     fill(running).await;
     let api = Api::new(running.service().clone(), 1);
     for (name, request) in [(OF_MANY, batch(|number| number % USERS)), (OF_ONE, batch(|_| 7))] {
@@ -84,7 +87,8 @@ pub async fn measure(running: &Running) {
         let ours = || {
             per_second(time(300, |_| {
                 let request = BatchCheckRequest::decode(black_box(&bytes[..])).unwrap();
-                let answer = api.batch_check(Request::new(request)).now_or_never().expect("all of it was kept").unwrap();
+                let answer =
+                    api.batch_check(Request::new(request)).now_or_never().expect("all of it was kept").unwrap();
                 black_box(answer.into_inner().encode_to_vec());
             }))
         };

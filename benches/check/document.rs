@@ -246,7 +246,10 @@ pub fn places(document: &str) -> Result<Vec<Place>, String> {
 pub fn written(document: &str, recorded: &Recorded, wanted: &[Wanted]) -> Result<String, String> {
     let places = places(document)?;
     if let Some(part) = recorded.parts.iter().find(|part| !places.iter().any(|place| place.part == part.name)) {
-        return Err(format!("the figures of {0} have no place; give them one:\n{BEGIN}{0}{BEGIN_END}\n{END}", part.name));
+        return Err(format!(
+            "the figures of {0} have no place; give them one:\n{BEGIN}{0}{BEGIN_END}\n{END}",
+            part.name
+        ));
     }
     let lines: Vec<&str> = document.lines().collect();
     let mut text = String::new();

@@ -37,8 +37,7 @@ fn now() -> MutexGuard<'static, Option<Now>> {
 pub fn begin(part: &str) {
     finish();
     println!("\n### {part}\n\n{}", document::HEAD);
-    *now() =
-        Some(Now { part: part.to_owned(), run: here(), rows: Vec::new(), curves: Vec::new() });
+    *now() = Some(Now { part: part.to_owned(), run: here(), rows: Vec::new(), curves: Vec::new() });
 }
 
 /// Says what is asked in the part that is measured, and about how many users.
@@ -126,14 +125,16 @@ pub fn write_docs() {
     let page = docs.join("performance.md");
     let recorded = recorded();
     let before = fs::read_to_string(&page).unwrap();
-    let after = document::written(&before, &recorded, WANTED).unwrap_or_else(|why| panic!("docs/performance.md: {why}"));
+    let after =
+        document::written(&before, &recorded, WANTED).unwrap_or_else(|why| panic!("docs/performance.md: {why}"));
     fs::create_dir_all(docs.join("plots")).unwrap();
     for curve in recorded.parts.iter().flat_map(|part| &part.curves) {
         fs::write(docs.join("plots").join(format!("{}.svg", curve.name)), plots::svg(curve)).unwrap();
     }
     fs::write(page, after).unwrap();
     for wanted in WANTED {
-        let mut rows = recorded.parts.iter().filter(|part| part.name == wanted.part).flat_map(|part| &part.rows).peekable();
+        let mut rows =
+            recorded.parts.iter().filter(|part| part.name == wanted.part).flat_map(|part| &part.rows).peekable();
         if rows.peek().is_some() && !rows.any(|row| wanted.is_about(wanted.part, row)) {
             println!("no row is {:?} of {}, of which something is wanted", wanted.what, wanted.part);
         }

@@ -14,8 +14,8 @@ use super::{
     pairs::{Window, rounds, spread, time, window, window_of},
 };
 
-/// Sets that users grow to ten million.
-const LONG: &str = "ROLECALL_BENCH_LONG";
+/// Sets to how many users an account grows, at the most; ten million take an hour.
+const MOST_USERS: &str = "ROLECALL_BENCH_MOST_USERS";
 /// The most subjects that one measurement asks about. Their entries are more than any processor keeps near.
 const MOST_ASKED: usize = 100_000;
 /// How many subjects are worked out anew in a window.
@@ -55,9 +55,15 @@ impl Asked {
 
     /// Everything is kept afterwards.
     async fn warm(&self, service: &Service) {
-        for number in 0..self.subjects.len() {
-            let decided = service.check(&self.question(number), ReadAt::Latest).await.unwrap();
-            assert_eq!(decided.reason.decision(), Decision::Allow, "{:?}", decided.reason);
+        let numbers: Vec<usize> = (0..self.subjects.len()).collect();
+        for numbers in numbers.chunks(64) {
+            let checks = numbers.iter().map(|number| async move {
+                let question = self.question(*number);
+                service.check(&question, ReadAt::Latest).await.unwrap().reason
+            });
+            for reason in join_all(checks).await {
+                assert_eq!(reason.decision(), Decision::Allow, "{reason:?}");
+            }
         }
     }
 
@@ -153,8 +159,7 @@ pub async fn measure() {
 }
 
 async fn over_users() {
-    let is_long = std::env::var_os(LONG).is_some_and(|value| value == "1");
-    let counts: &[usize] = &[1_000, 10_000, 100_000, 1_000_000, 10_000_000][..if is_long { 5 } else { 4 }];
+    let most = std::env::var(MOST_USERS).ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let directory = tempfile::TempDir::new().unwrap();
     let running = server_with_cache(directory.path(), 4 << 30).await;
     let service = running.service();
@@ -163,25 +168,25 @@ async fn over_users() {
     let mut times = Times::new("growth-users", "Answers, by how many users an account has", "users of the account");
     let mut bytes = Vec::new();
     let mut before = 0;
-    for count in counts {
+    for count in [1_000, 10_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|count| *count <= most) {
         let began = Instant::now();
-        made::users(service, "users", "made", before..*count, 1).await;
+        made::users(service, "users", "made", before..count, 1).await;
         let created = began.elapsed();
         // The last write is behind what is kept from here on.
         service.clear_cache();
         let asked = Asked {
-            subjects: (0..*count).map(|number| ("users".to_owned(), user(number))).collect(),
+            subjects: (0..count).map(|number| ("users".to_owned(), user(number))).collect(),
             permission: made::permission(0),
         };
         let began = Instant::now();
         asked.warm(service).await;
         println!("{count} users: created in {created:.1?}, asked about in {:.1?}", began.elapsed());
         let (names, taken, _) = service.kept_subjects();
-        assert!(names >= *count, "{names} of {count} are kept");
-        let each = taken as f64 / *count as f64;
-        bytes.push(Point { x: *count as f64, min: each, median: each, max: each });
-        times.add(*count, &asked.measure(service).await);
-        before = *count;
+        assert!(names >= count, "{names} of {count} are kept");
+        let each = taken as f64 / count as f64;
+        bytes.push(Point { x: count as f64, min: each, median: each, max: each });
+        times.add(count, &asked.measure(service).await);
+        before = count;
     }
     figures::record_curve(times.curve);
     let series = vec![Series { name: "bytes for each user that is kept".to_owned(), points: bytes }];
@@ -196,7 +201,8 @@ async fn over_accounts() {
     let running = server_with_cache(directory.path(), 1 << 30).await;
     let service = running.service();
     made::catalog(service, "made", 150, 3).await;
-    let mut times = Times::new("growth-accounts", "Answers, by how many accounts there are", "accounts, each of one user");
+    let mut times =
+        Times::new("growth-accounts", "Answers, by how many accounts there are", "accounts, each of one user");
     let mut before = 0;
     for count in [1, 10, 100, 1_000, 10_000, 100_000] {
         let began = Instant::now();
@@ -229,8 +235,11 @@ async fn over_roles() {
     let running = server_with_cache(directory.path(), 1 << 30).await;
     let service = running.service();
     made::catalog(service, "made", 1_024, 256).await;
-    let mut times =
-        Times::new("growth-roles", "Answers, by how many roles a user holds", "roles of each user, four permissions each");
+    let mut times = Times::new(
+        "growth-roles",
+        "Answers, by how many roles a user holds",
+        "roles of each user, four permissions each",
+    );
     for count in [1, 4, 16, 64, 256] {
         let account = format!("roles-{count}");
         made::account(service, &account, "made").await;
@@ -246,7 +255,8 @@ async fn over_permissions() {
     let running = server_with_cache(directory.path(), 1 << 30).await;
     let service = running.service();
     let title = "Answers, by how many permissions the catalog has";
-    let mut times = Times::new("growth-permissions", title, "permissions of the catalog, all of them in the user's role");
+    let mut times =
+        Times::new("growth-permissions", title, "permissions of the catalog, all of them in the user's role");
     for count in [100, 500, 1_500, 5_000, 15_000] {
         let name = format!("permissions-{count}");
         made::catalog(service, &name, count, 1).await;

@@ -131,7 +131,11 @@ pub async fn measure() {
     let data = directory.path().join("data");
     fill(&data).await;
     let words = ["--account", KINDS[0].account, "--subject", "user-{}", "--subjects", &users().to_string()];
-    let words: Vec<String> = words.iter().chain(&["--zipf", "1", "--permission", KINDS[0].permission]).map(|word| (*word).to_owned()).collect();
+    let words: Vec<String> = words
+        .iter()
+        .chain(&["--zipf", "1", "--permission", KINDS[0].permission])
+        .map(|word| (*word).to_owned())
+        .collect();
     for (way, has_socket, server_cores, cores) in [
         ("TCP, sharing two cores with the load", false, None, None),
         ("a Unix socket, sharing two cores with the load", true, None, None),
@@ -139,7 +143,8 @@ pub async fn measure() {
         ("a Unix socket, a core each", true, Some("0"), Some("1")),
     ] {
         // Where one listened, another cannot.
-        let socket = |name: &str| has_socket.then(|| directory.path().join(format!("{name}-{}", server_cores.is_some())));
+        let socket =
+            |name: &str| has_socket.then(|| directory.path().join(format!("{name}-{}", server_cores.is_some())));
         let ours = Server::start(Program::Ours(&data), socket("ours").as_deref(), server_cores);
         let nothing = Server::start(Program::Nothing(None), socket("nothing").as_deref(), server_cores);
         let plain = Server::start(Program::Plain, socket("plain").as_deref(), server_cores);

@@ -21,7 +21,8 @@ pub fn permission(number: usize) -> String {
 /// Creates a catalog of so many permissions, in equal parts in so many roles.
 pub async fn catalog(service: &Service, id: &str, permissions: usize, roles: usize) {
     let mut text = format!(
-        "kind: catalog\nid: {id}\nsections:\n  - {{id: made, display_name: Made}}\napi_scopes:\n  - id: made:read\npermissions:\n"
+        "kind: catalog\nid: {id}\ndisplay_name: Made\nsections:\n  - {{id: made, display_name: Made}}\napi_scopes:\n  - id: made:read\n\
+         permissions:\n"
     );
     for number in 0..permissions {
         writeln!(text, "  - {{id: {}, section: made, api_scopes: ['made:read']}}", permission(number)).unwrap();

@@ -130,7 +130,8 @@ pub fn report(name: &str, unit: &str, limit_name: &str, (ours, limit): &(Figures
         what: name.to_owned(),
         unit: unit.to_owned(),
         limit: limit_name.to_owned(),
-        rounds: pairs.len(),
+        // None of them: then the figures are of all, and the row says so.
+        rounds: clean(ours, limit).count(),
         discarded: ours.len() - clean(ours, limit).count(),
         ratio: Spread { min: *min, low, median: median(&ratios), high, max: *max },
         one: median(&sorted(pairs.iter().map(|pair| pair.0))),

@@ -4,8 +4,8 @@
 use plotters::{
     coord::Shift,
     prelude::{
-        ChartBuilder, Circle, Color as _, DrawingArea, IntoDrawingArea as _, IntoFont as _, IntoLogRange as _, LineSeries,
-        PathElement, RGBColor, SVGBackend, ShapeStyle, Text, TextStyle,
+        ChartBuilder, Circle, Color as _, DrawingArea, IntoDrawingArea as _, IntoFont as _, IntoLogRange as _,
+        LineSeries, PathElement, RGBColor, SVGBackend, ShapeStyle, Text, TextStyle,
     },
     style::text_anchor::{HPos, Pos, VPos},
 };

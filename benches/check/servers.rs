@@ -8,6 +8,7 @@ use std::{
     thread,
 };
 
+use prost::Message as _;
 use rolecall::{
     proto::{
         BatchCheckRequest, BatchCheckResponse, BatchCheckResult, CheckRequest, CheckResponse, Decision, DecisionReason,
@@ -17,7 +18,6 @@ use rolecall::{
     },
     server::{self, Accepted, Listener, Workers},
 };
-use prost::Message as _;
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
@@ -170,7 +170,8 @@ pub fn serve_plain(given: &[String]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     end_with_parent();
     runtime.block_on(async {
-        let router = tonic::transport::Server::builder().add_service(AuthorizationServiceServer::new(Nothing::new(None)));
+        let router =
+            tonic::transport::Server::builder().add_service(AuthorizationServiceServer::new(Nothing::new(None)));
         let outcome = match given.first() {
             Some(path) => {
                 let listener = UnixListener::bind(path).unwrap();
@@ -203,11 +204,8 @@ const TOKEN: &str = "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Yes to each item of a batch.
 pub fn yes_to_all(request: &BatchCheckRequest) -> BatchCheckResponse {
-    let yes = |_| BatchCheckResult {
-        decision: Decision::Allow.into(),
-        reason: DecisionReason::Allowed.into(),
-        error: None,
-    };
+    let yes =
+        |_| BatchCheckResult { decision: Decision::Allow.into(), reason: DecisionReason::Allowed.into(), error: None };
     BatchCheckResponse { results: request.items.iter().map(yes).collect(), consistency_token: TOKEN.to_owned() }
 }
 

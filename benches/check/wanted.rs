@@ -14,9 +14,24 @@ pub const WANTED: &[Wanted] = &[
     wanted("batch", "BatchCheck of 1,000 checks about as many users", "", AtLeast(5e6)),
     wanted("batch", "BatchCheck of 1,000 checks about one user", "", AtLeast(15e6)),
     wanted("batch", "ListPermissions of 150 permissions", "", AtLeast(50e3)),
-    wanted("grpc-batch", "BatchCheck of 1,000 checks about as many users, for each second of the server's processor time", "", AtLeast(5e6)),
-    wanted("grpc-batch", "BatchCheck of 1,000 checks about one user, for each second of the server's processor time", "", AtLeast(15e6)),
-    wanted("grpc-batch", "ListPermissions of 150 permissions, for each second of the server's processor time", "", AtLeast(50e3)),
+    wanted(
+        "grpc-batch",
+        "BatchCheck of 1,000 checks about as many users, for each second of the server's processor time",
+        "",
+        AtLeast(5e6),
+    ),
+    wanted(
+        "grpc-batch",
+        "BatchCheck of 1,000 checks about one user, for each second of the server's processor time",
+        "",
+        AtLeast(15e6),
+    ),
+    wanted(
+        "grpc-batch",
+        "ListPermissions of 150 permissions, for each second of the server's processor time",
+        "",
+        AtLeast(50e3),
+    ),
     wanted(
         "grpc",
         "Check over TCP, sharing two cores with the load: processor time of the server for a call",

@@ -120,7 +120,9 @@ fn compare(counts: &Counts) -> ExitCode {
         has_grown = true;
     }
     if has_grown {
-        println!("\nmore instructions than benches/counts/counts.json allows. If that is meant, store what they are now:");
+        println!(
+            "\nmore instructions than benches/counts/counts.json allows. If that is meant, store what they are now:"
+        );
         println!("  {COMMAND} write");
         return ExitCode::FAILURE;
     }

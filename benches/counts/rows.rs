@@ -117,11 +117,8 @@ fn decoding(counting: Counting<'_>) {
 }
 
 fn encoding(counting: Counting<'_>) {
-    let answer = CheckResponse {
-        decision: 1,
-        reason: 1,
-        consistency_token: "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-    };
+    let answer =
+        CheckResponse { decision: 1, reason: 1, consistency_token: "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned() };
     counting(&mut |_| _ = black_box(black_box(&answer).encode_to_vec()));
 }
 

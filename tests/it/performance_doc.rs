@@ -58,7 +58,8 @@ fn curve() -> Curve {
 
 /// Something of every part that the page has a place for.
 fn recorded(page: &str) -> Recorded {
-    let part = |place: Place| Part { name: place.part, rows: vec![row("A", 1.0), row("B", 0.5)], curves: vec![curve()] };
+    let part =
+        |place: Place| Part { name: place.part, rows: vec![row("A", 1.0), row("B", 0.5)], curves: vec![curve()] };
     Recorded { parts: places(page).unwrap().into_iter().map(part).collect() }
 }
 
@@ -74,7 +75,8 @@ fn every_part_of_the_benchmark_has_a_place_on_the_page() {
     let page = page();
     let places: Vec<String> = places(&page).unwrap().into_iter().map(|place| place.part).collect();
     let program = file("benches/check/main.rs");
-    let mut parts: Vec<&str> = program.split("is_wanted(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let mut parts: Vec<&str> =
+        program.split("is_wanted(\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     assert!(parts.len() >= 5, "{parts:?}");
     parts.retain(|part| !places.iter().any(|place| place == part));
     assert_eq!(parts, [""; 0], "these have none");
