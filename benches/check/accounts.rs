@@ -15,11 +15,16 @@ pub const USERS: usize = 1_000;
 
 /// A server in this process, without data.
 pub async fn server(directory: &Path) -> Running {
+    server_with_cache(directory, 256 << 20).await
+}
+
+/// The same, with a cache of so many bytes.
+pub async fn server_with_cache(directory: &Path, cache_bytes: u64) -> Running {
     server::start(ServeSettings {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         listen_unix: None,
         data: DataPlace::Directory(directory.to_owned()),
-        cache_bytes: 256 << 20,
+        cache_bytes,
         threads: None,
         log: "error".to_owned(),
         log_format: LogFormat::Pretty,

@@ -2,30 +2,48 @@
 //!
 //! Every pair is measured in turns, so that whatever else the machine does falls on both, and what counts is the ratio
 //! of the two. `ROLECALL_BENCH_ROUNDS` sets how many rounds (15). Names of parts after `--` measure those alone:
-//! `cargo bench -- engine in-process`.
+//! `cargo bench -- engine in-process`. What was measured is recorded; `cargo bench -- write-docs` writes it into
+//! `docs/performance.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 #![allow(missing_docs)]
 
 mod accounts;
+mod batch;
+mod document;
 mod engine;
+mod figures;
+mod growth;
 mod grpc;
+mod grpc_batch;
 mod in_process;
+mod made;
 mod pairs;
+mod plots;
 mod processes;
 mod servers;
+mod wanted;
 
 /// The same as in the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let given: Vec<String> = std::env::args().skip(1).collect();
-    if given.first().is_some_and(|first| first == "--serve-nothing") {
-        return servers::serve_nothing(given.get(1).map(String::as_str));
+    // Cargo adds a word of its own.
+    let given: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match given.split_first() {
+        Some((first, rest)) if first == "--serve-nothing" => return servers::serve_nothing(rest),
+        Some((first, rest)) if first == "--serve-plain" => return servers::serve_plain(rest),
+        Some((first, _)) if first == "write-docs" => return figures::write_docs(),
+        _ => {}
     }
-    let parts: Vec<String> = given.into_iter().filter(|part| !part.starts_with("--")).collect();
-    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
-    pairs::head();
+    // Whoever asks begins the part: what is reported from here on is recorded as its figures.
+    let is_wanted = |part: &str| {
+        let is_wanted = given.is_empty() || given.iter().any(|wanted| wanted == part);
+        if is_wanted {
+            figures::begin(part);
+        }
+        is_wanted
+    };
     if is_wanted("engine") {
         engine::measure();
     }
@@ -37,8 +55,21 @@ fn main() {
             in_process::measure(&running).await;
             running.stop().await.unwrap();
         }
+        if is_wanted("batch") {
+            let directory = tempfile::TempDir::new().unwrap();
+            let running = accounts::server(directory.path()).await;
+            batch::measure(&running).await;
+            running.stop().await.unwrap();
+        }
         if is_wanted("grpc") {
             grpc::measure().await;
         }
+        if is_wanted("grpc-batch") {
+            grpc_batch::measure().await;
+        }
+        if is_wanted("growth") {
+            growth::measure().await;
+        }
     });
+    figures::finish();
 }

@@ -2,6 +2,11 @@
 
 use std::{env, time::Instant};
 
+use super::{
+    document::{Row, Run, Spread},
+    figures,
+};
+
 /// How many rounds each pair is measured.
 pub fn rounds() -> usize {
     env::var("ROLECALL_BENCH_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(15)
@@ -43,15 +48,26 @@ fn ticks() -> Option<Ticks> {
 pub fn window(measure: impl FnOnce() -> f64) -> Window {
     let before = ticks();
     let figure = measure();
-    let is_clean = match (before, ticks()) {
+    Window { figure, is_clean: is_clean(before) }
+}
+
+/// Measures one window of something that waits.
+pub async fn window_of(measure: impl Future<Output = f64>) -> Window {
+    let before = ticks();
+    let figure = measure.await;
+    Window { figure, is_clean: is_clean(before) }
+}
+
+/// Whether nobody else has used the machine since.
+fn is_clean(before: Option<Ticks>) -> bool {
+    match (before, ticks()) {
         (Some(before), Some(after)) => {
             let others = after.others.saturating_sub(before.others) as f64;
             // One tick is the grain of the clock, and no sign of anybody.
             others <= 2.0 || others <= STOLEN * (after.all - before.all) as f64
         }
         _ => true,
-    };
-    Window { figure, is_clean }
+    }
 }
 
 /// Measures both in turns. Who goes first changes, so that neither always has the warmer machine. Windows in which
@@ -101,46 +117,35 @@ fn interval(sorted: &[f64]) -> (f64, f64) {
     (sorted.get(low).copied().unwrap_or(f64::NAN), sorted.get(high).copied().unwrap_or(f64::NAN))
 }
 
-/// A figure with three digits and a unit that fits.
-pub fn shown(figure: f64, unit: &str) -> String {
-    let (figure, unit) = match unit {
-        "ns" if figure >= 1e6 => (figure / 1e6, "ms"),
-        "ns" if figure >= 1e4 => (figure / 1e3, "us"),
-        "per s" if figure >= 1e6 => (figure / 1e6, "M/s"),
-        "per s" if figure >= 1e4 => (figure / 1e3, "k/s"),
-        "per s" => (figure, "/s"),
-        unit => (figure, unit),
-    };
-    let digits = if figure >= 100.0 { 0 } else { 1 };
-    format!("{figure:.digits$} {unit}")
-}
-
-/// Prints the row of a pair.
+/// Prints the row of a pair, and records it for the part that is measured.
 pub fn report(name: &str, unit: &str, limit_name: &str, (ours, limit): &(Figures, Figures)) {
     let pairs: Vec<(f64, f64)> = match clean(ours, limit).collect::<Vec<_>>() {
         clean if !clean.is_empty() => clean,
         _ => ours.iter().zip(limit).map(|(ours, limit)| (ours.figure, limit.figure)).collect(),
     };
-    let discarded = ours.len() - clean(ours, limit).count();
     let ratios = sorted(pairs.iter().map(|(ours, limit)| ours / limit));
     let (low, high) = interval(&ratios);
-    let one = median(&sorted(pairs.iter().map(|pair| pair.0)));
-    let other = median(&sorted(pairs.iter().map(|pair| pair.1)));
-    println!(
-        "| {name} | {} | {limit_name} | {} | {:.2} | **{:.2}** ({low:.2} to {high:.2}) | {:.2} | {} |",
-        shown(one, unit),
-        shown(other, unit),
-        ratios.first().unwrap_or(&f64::NAN),
-        median(&ratios),
-        ratios.last().unwrap_or(&f64::NAN),
-        if discarded == 0 { format!("{}", pairs.len()) } else { format!("{} of {}", pairs.len(), ours.len()) },
-    );
+    let (min, max) = (ratios.first().unwrap_or(&f64::NAN), ratios.last().unwrap_or(&f64::NAN));
+    figures::record(Row {
+        what: name.to_owned(),
+        unit: unit.to_owned(),
+        limit: limit_name.to_owned(),
+        // None of them: then the figures are of all, and the row says so.
+        rounds: clean(ours, limit).count(),
+        discarded: ours.len() - clean(ours, limit).count(),
+        ratio: Spread { min: *min, low, median: median(&ratios), high, max: *max },
+        one: median(&sorted(pairs.iter().map(|pair| pair.0))),
+        other: median(&sorted(pairs.iter().map(|pair| pair.1))),
+        run: Run::default(),
+    });
 }
 
-/// The head of the table that [`report`] writes rows of.
-pub fn head() {
-    println!("| What | Median | Limit | Median | Ratio: min | Median (95 %) | Max | Rounds |");
-    println!("|---|---|---|---|---|---|---|---|");
+/// The least, the median and the most of some windows, of the clean ones if there are any.
+pub fn spread(windows: &[Window]) -> (f64, f64, f64) {
+    let is_any_clean = windows.iter().any(|window| window.is_clean);
+    let figures = sorted(windows.iter().filter(|window| window.is_clean || !is_any_clean).map(|window| window.figure));
+    let end = |figure: Option<&f64>| figure.copied().unwrap_or(f64::NAN);
+    (end(figures.first()), median(&figures), end(figures.last()))
 }
 
 /// How long one call takes, in nanoseconds.

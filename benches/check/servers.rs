@@ -1,4 +1,4 @@
-//! The servers that are measured, each a process of its own: the binary, and one that does nothing.
+//! The servers that are measured, each a process of its own: the binary, and two that do nothing.
 
 use std::{
     hint::black_box,
@@ -8,9 +8,10 @@ use std::{
     thread,
 };
 
+use prost::Message as _;
 use rolecall::{
     proto::{
-        BatchCheckRequest, BatchCheckResponse, CheckRequest, CheckResponse, Decision, DecisionReason,
+        BatchCheckRequest, BatchCheckResponse, BatchCheckResult, CheckRequest, CheckResponse, Decision, DecisionReason,
         ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
         ListResourcesRequest, ListResourcesResponse, ListSubjectsRequest, ListSubjectsResponse,
         authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
@@ -18,7 +19,8 @@ use rolecall::{
     server::{self, Accepted, Listener, Workers},
 };
 use tokio::net::{TcpListener, UnixListener};
-use tonic::{Request, Response, Status};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
 use super::processes;
 
@@ -28,7 +30,10 @@ pub type Cores = Option<&'static str>;
 /// A server that runs until it is dropped.
 pub struct Server {
     child: Child,
+    /// Where it is measured.
     pub address: String,
+    /// Its TCP address; ours has one besides its socket.
+    pub tcp: String,
 }
 
 impl Drop for Server {
@@ -40,45 +45,53 @@ impl Drop for Server {
     }
 }
 
+/// What a server is.
+#[derive(Clone, Copy)]
+pub enum Program<'a> {
+    /// The binary, on some data.
+    Ours(&'a Path),
+    /// The same transport, threads and layers, and constants for answers; ListPermissions answers what the file has.
+    Nothing(Option<&'a Path>),
+    /// What tonic gives who asks for nothing, and constants for answers.
+    Plain,
+}
+
 impl Server {
-    /// Starts the binary on some data, or the server that does nothing (none); on TCP, or on a Unix socket.
-    pub fn start(data: Option<&Path>, socket: Option<&Path>, cores: Cores) -> Self {
+    /// Starts a server on TCP, or on a Unix socket.
+    pub fn start(program: Program<'_>, socket: Option<&Path>, cores: Cores) -> Self {
         let own = std::env::current_exe().unwrap();
-        let program = if data.is_some() { Path::new(env!("CARGO_BIN_EXE_rolecall")) } else { &own };
-        let mut command = pinned(program, cores);
-        match (data, socket) {
-            (Some(data), None) => command.args(["serve", "--listen", "127.0.0.1:0"]).arg("--data-dir").arg(data),
-            (Some(data), Some(socket)) => {
-                command.args(["serve", "--listen", "none", "--listen-unix"]).arg(socket).arg("--data-dir").arg(data)
-            }
-            (None, None) => command.arg("--serve-nothing"),
-            (None, Some(socket)) => command.arg("--serve-nothing").arg(socket),
-        };
+        let is_ours = matches!(program, Program::Ours(_));
+        let mut command = pinned(if is_ours { Path::new(env!("CARGO_BIN_EXE_rolecall")) } else { &own }, cores);
         let mut ready = None;
-        if data.is_some() {
-            let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
-            std::fs::remove_file(&file).unwrap();
-            if socket.is_none() {
-                command.arg("--ready-file").arg(&file);
+        match program {
+            Program::Ours(data) => {
+                let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+                std::fs::remove_file(&file).unwrap();
+                // It listens on TCP too, where it is warmed.
+                command.args(["serve", "--log", "error", "--drain", "0s", "--listen", "127.0.0.1:0"]);
+                command.arg("--data-dir").arg(data).arg("--ready-file").arg(&file);
+                if let Some(socket) = socket {
+                    command.arg("--listen-unix").arg(socket);
+                }
+                ready = Some(file);
             }
-            command.args(["--log", "error", "--drain", "0s"]);
-            ready = Some(file);
+            Program::Nothing(list) => {
+                command.args(["--serve-nothing".as_ref(), socket.unwrap_or(Path::new("")).as_os_str()]).args(list);
+            }
+            Program::Plain => _ = command.arg("--serve-plain").args(socket),
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         processes::is_ours(child.id());
-        let address = match (&ready, socket) {
-            (_, Some(socket)) => {
-                wait_for(|| std::os::unix::net::UnixStream::connect(socket).ok().map(drop));
-                format!("unix:{}", socket.display())
-            }
-            (Some(file), None) => wait_for(|| std::fs::read_to_string(file).ok()).trim().to_owned(),
-            (None, None) => {
+        let tcp = match &ready {
+            Some(file) => wait_for(|| std::fs::read_to_string(file).ok()).trim().to_owned(),
+            None => {
                 let mut line = String::new();
                 BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
                 line.trim().to_owned()
             }
         };
-        Self { child, address }
+        let address = socket.map_or_else(|| tcp.clone(), |socket| format!("unix:{}", socket.display()));
+        Self { child, address, tcp }
     }
 
     /// The processor time that it has used, in seconds.
@@ -114,23 +127,35 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
     panic!("the server did not start");
 }
 
-/// Serves nothing until standard input ends: the same transport, threads and layers, and a constant for an answer.
-pub fn serve_nothing(socket: Option<&str>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// Ends the process when standard input ends: whoever started it is gone then.
+fn end_with_parent() {
     thread::spawn(|| {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
+}
+
+/// Serves nothing until standard input ends: the same transport, threads and layers, and constants for answers. Given: the
+/// socket (empty: TCP), and the file that has the answer to ListPermissions.
+pub fn serve_nothing(given: &[String]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    end_with_parent();
+    let socket = given.first().filter(|socket| !socket.is_empty());
+    let nothing = Nothing::new(given.get(1).map(Path::new));
     runtime.block_on(async {
         let listener = match socket {
-            Some(path) => Listener::Unix(UnixListener::bind(path).unwrap()),
+            Some(path) => {
+                let listener = UnixListener::bind(path).unwrap();
+                println!("{path}");
+                Listener::Unix(listener)
+            }
             None => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 println!("{}", listener.local_addr().unwrap());
                 Listener::Tcp(listener)
             }
         };
-        let services = server::transport().unwrap().add_service(AuthorizationServiceServer::new(Nothing));
+        let services = server::transport().unwrap().add_service(AuthorizationServiceServer::new(nothing));
         let cores = thread::available_parallelism().unwrap().get();
         let workers = Workers::start(cores, &services).unwrap();
         loop {
@@ -139,8 +164,50 @@ pub fn serve_nothing(socket: Option<&str>) {
     });
 }
 
-/// Answers yes to everything, through the same layers.
-struct Nothing;
+/// Serves nothing as tonic comes: one runtime of as many threads as there are cores, no layers, the limits that are there
+/// by default. The allocator is that of this program. Given: the socket, or nothing for TCP.
+pub fn serve_plain(given: &[String]) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    end_with_parent();
+    runtime.block_on(async {
+        let router =
+            tonic::transport::Server::builder().add_service(AuthorizationServiceServer::new(Nothing::new(None)));
+        let outcome = match given.first() {
+            Some(path) => {
+                let listener = UnixListener::bind(path).unwrap();
+                println!("{path}");
+                router.serve_with_incoming(UnixListenerStream::new(listener)).await
+            }
+            None => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                println!("{}", listener.local_addr().unwrap());
+                router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await
+            }
+        };
+        outcome.unwrap();
+    });
+}
+
+/// Answers yes to everything.
+struct Nothing {
+    list: ListPermissionsResponse,
+}
+
+impl Nothing {
+    fn new(list: Option<&Path>) -> Self {
+        let bytes = list.map(|file| std::fs::read(file).unwrap()).unwrap_or_default();
+        Self { list: ListPermissionsResponse::decode(&bytes[..]).unwrap() }
+    }
+}
+
+const TOKEN: &str = "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Yes to each item of a batch.
+pub fn yes_to_all(request: &BatchCheckRequest) -> BatchCheckResponse {
+    let yes =
+        |_| BatchCheckResult { decision: Decision::Allow.into(), reason: DecisionReason::Allowed.into(), error: None };
+    BatchCheckResponse { results: request.items.iter().map(yes).collect(), consistency_token: TOKEN.to_owned() }
+}
 
 #[tonic::async_trait]
 impl AuthorizationService for Nothing {
@@ -149,36 +216,37 @@ impl AuthorizationService for Nothing {
         Ok(Response::new(CheckResponse {
             decision: Decision::Allow.into(),
             reason: DecisionReason::Allowed.into(),
-            consistency_token: "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+            consistency_token: TOKEN.to_owned(),
         }))
     }
 
-    async fn batch_check(&self, _: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
+    async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
+        Ok(Response::new(yes_to_all(&request.into_inner())))
     }
 
     async fn list_permissions(
         &self,
-        _: Request<ListPermissionsRequest>,
+        request: Request<ListPermissionsRequest>,
     ) -> Result<Response<ListPermissionsResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
+        black_box(request.into_inner());
+        Ok(Response::new(self.list.clone()))
     }
 
     async fn list_api_scopes(
         &self,
         _: Request<ListApiScopesRequest>,
     ) -> Result<Response<ListApiScopesResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
+        Err(Status::unimplemented("it is not measured"))
     }
 
     async fn list_subjects(&self, _: Request<ListSubjectsRequest>) -> Result<Response<ListSubjectsResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
+        Err(Status::unimplemented("it is not measured"))
     }
 
     async fn list_resources(
         &self,
         _: Request<ListResourcesRequest>,
     ) -> Result<Response<ListResourcesResponse>, Status> {
-        Err(Status::unimplemented("only Check is measured"))
+        Err(Status::unimplemented("it is not measured"))
     }
 }

@@ -25,6 +25,7 @@ mod manners;
 mod oracle;
 mod oracle_runs;
 mod paging;
+mod performance_doc;
 mod process;
 mod random;
 mod scenarios;
