@@ -54,7 +54,7 @@ impl Asked {
 
     fn subject(&self, number: usize) -> SubjectName<'_> {
         let (account, user) = &self.subjects[number % self.subjects.len()];
-        SubjectName::new(account, SubjectKind::User, user).unwrap()
+        SubjectName::new(account, SubjectKind::User, user)
     }
 
     /// The place of a number in an order that nothing can foresee, the same every time.

@@ -86,7 +86,7 @@ const USERS: [&str; 2] = ["user-0", "user-1"];
 fn kept_check(counting: Counting<'_>) {
     let (runtime, service) = service();
     let questions = USERS.map(|user| Asking {
-        subject: SubjectName::new("plain", SubjectKind::User, user).unwrap(),
+        subject: SubjectName::new("plain", SubjectKind::User, user),
         asked: AskedName::Permission(PERMISSION),
         place: PlaceName { resource: "", facets: Vec::new() },
         attributes: &NO_ATTRIBUTES,

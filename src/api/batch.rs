@@ -11,8 +11,11 @@ use super::{
 use crate::service::{Asking, Attributes, BatchItem, MAX_BATCH, NO_ATTRIBUTES, PlaceName, Service};
 
 impl Api {
-    /// Answers a request of BatchCheck in bytes.
-    pub(super) async fn answer_batch(&self, request: &[u8]) -> Result<Written, Status> {
+    /// BatchCheck, from the bytes of its request to those of its answer. Cost: linear in the items.
+    ///
+    /// # Errors
+    /// As the method says.
+    pub async fn answer_batch(&self, request: &[u8]) -> Result<Written, Status> {
         let mut request = Batch::read(request, MAX_BATCH)?;
         let mut fields = Fields::default();
         let account = fields.account("account", request.account);

@@ -32,6 +32,7 @@ mod wire_tests;
 
 pub use guard::{GuardLayer, Guarded};
 pub use tokens::Tokens;
+pub use wire::Written;
 
 use tonic::{Response, Status, service::Routes};
 use unary::Unary;

@@ -17,8 +17,12 @@ use crate::{
 };
 
 impl Api {
-    /// Answers a request of ListPermissions in bytes.
-    pub(super) async fn answer_permissions(&self, request: &[u8]) -> Result<Written, Status> {
+    /// ListPermissions, from the bytes of its request to those of its answer. Cost: that of two look-ups if it was asked for
+    /// before and still holds, and linear in the answer.
+    ///
+    /// # Errors
+    /// As the method says.
+    pub async fn answer_permissions(&self, request: &[u8]) -> Result<Written, Status> {
         let request = ListPermissionsRequest::decode(request).map_err(Malformed::from)?;
         limit_size(&request, MAX_LIST_BYTES)?;
         let mut fields = Fields::default();

@@ -25,9 +25,9 @@ const MAX_DEPTH: usize = 100;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Plain;
 
-/// An answer in bytes: those that many answers share, and its own.
+/// An answer as the bytes of its message: those that many answers share, and its own.
 #[derive(Debug)]
-pub(super) struct Written {
+pub struct Written {
     pub(super) shared: Option<Arc<[u8]>>,
     pub(super) own: Vec<u8>,
 }
@@ -36,6 +36,12 @@ impl Written {
     /// An answer that nobody shares.
     pub(super) fn of(own: Vec<u8>) -> Self {
         Self { shared: None, own }
+    }
+
+    /// Writes the message behind what there is. Cost: linear in it.
+    pub fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(self.shared());
+        bytes.extend_from_slice(&self.own);
     }
 
     fn shared(&self) -> &[u8] {
