@@ -7,12 +7,17 @@
 #![allow(missing_docs)]
 
 mod accounts;
+mod change;
 mod engine;
 mod grpc;
 mod in_process;
+mod many;
+mod memory;
 mod pairs;
 mod processes;
 mod servers;
+mod start;
+mod writes;
 
 /// The same as in the binary.
 #[global_allocator]
@@ -22,6 +27,9 @@ fn main() {
     let given: Vec<String> = std::env::args().skip(1).collect();
     if given.first().is_some_and(|first| first == "--serve-nothing") {
         return servers::serve_nothing(given.get(1).map(String::as_str));
+    }
+    if let Some((_, [state, reads @ ..])) = given.split_first().filter(|(first, _)| *first == "--bare-sled") {
+        return start::bare_sled(state, !reads.is_empty());
     }
     let parts: Vec<String> = given.into_iter().filter(|part| !part.starts_with("--")).collect();
     let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -39,6 +47,25 @@ fn main() {
         }
         if is_wanted("grpc") {
             grpc::measure().await;
+        }
+        if ["writes", "change", "start", "memory"].into_iter().any(is_wanted) {
+            let directory = tempfile::TempDir::new().unwrap();
+            let filled = directory.path().join("filled");
+            many::fill(&filled, many::users()).await;
+            if is_wanted("writes") {
+                writes::measure(&filled).await;
+            }
+            if is_wanted("start") {
+                start::measure(&filled).await;
+            }
+            if is_wanted("memory") {
+                memory::measure(&filled).await;
+            }
+            if is_wanted("change") {
+                let served = many::Served::open(&filled);
+                change::measure(&served).await;
+                served.close();
+            }
         }
     });
 }
