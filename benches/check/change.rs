@@ -13,6 +13,8 @@ use super::{
 
 /// How many who felt a change are asked about after it.
 const ASKED: usize = 100;
+/// How many changes a round has, of which the middle one counts.
+const CHANGES: u64 = 5;
 
 /// A change that takes something away, and what undoes it.
 #[derive(Clone, Copy)]
@@ -97,20 +99,38 @@ async fn change(served: &Served, of: &'static str, what: What, number: u64, aske
 pub async fn measure(served: &Served) {
     let users: Vec<String> = (0..ASKED.min(many::users())).map(user).collect();
     let single = [user(0)];
+    let runtime = tokio::runtime::Handle::current();
+    let mut number = 0;
+    let mut changes = |of: &'static str, what: What, asked: &[String]| -> Took {
+        let took: Vec<Took> = (0..CHANGES)
+            .map(|_| {
+                number += 1;
+                tokio::task::block_in_place(|| runtime.block_on(change(served, of, what, number, asked)))
+            })
+            .collect();
+        let middle = |figure: fn(&Took) -> f64| median(took.iter().map(figure).collect());
+        Took {
+            whole: middle(|took| took.whole),
+            published: middle(|took| took.published),
+            next: middle(|took| took.next),
+            kept: middle(|took| took.kept),
+        }
+    };
     for (what, name) in ALL {
         let mut figures: [Figures; 6] = Default::default();
         for round in 0..rounds() {
             let mut took = [None, None];
-            let number = 2 * round as u64;
-            // Changes alone need no more than the disk and one core.
-            for which in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
-                let (of, asked) = [(MANY, &users[..]), (FEW, &single[..])][which];
-                took[which] = Some(change(served, of, what, number + which as u64 + 1, asked).await);
-            }
-            let (Some(many), Some(one)) = (&took[0], &took[1]) else { continue };
+            let clean = window(|| {
+                for which in if round % 2 == 0 { [0, 1] } else { [1, 0] } {
+                    let (of, asked) = [(MANY, &users[..]), (FEW, &single[..])][which];
+                    took[which] = Some(changes(of, what, asked));
+                }
+                0.0
+            });
+            let [Some(many), Some(one)] = &took else { continue };
             let all = [many.whole, one.whole, many.published, 10_000.0, many.next, many.kept + 3_000.0];
             for (figures, figure) in figures.iter_mut().zip(all) {
-                figures.push(Window { figure, ..window(|| 0.0) });
+                figures.push(Window { figure, ..clean });
             }
         }
         let [whole, one, published, limit, next, kept] = figures;

@@ -145,6 +145,7 @@ fn checks(served: &Served, users: &[String], writes_per_second: u64, runtime: &t
     let (ended, written) = (AtomicBool::new(false), AtomicU64::new(0));
     let answered: u64 = std::thread::scope(|scope| {
         let ask = || {
+            let _entered = runtime.enter();
             let mut answered = 0;
             while !ended.load(Ordering::Relaxed) {
                 for user in users {

@@ -472,8 +472,9 @@ fn child_that_writes_until_it_is_killed() {
     for round in 0.. {
         let expected = writer.head();
         let group = next_group(&mut writer);
-        opened.log.append(expected, &group, writer.digest).unwrap();
-        opened.store.apply(&group).unwrap();
+        let prepared = opened.store.prepare(&group).unwrap();
+        opened.log.append(expected, &group, prepared.digest()).unwrap();
+        opened.store.apply_prepared(prepared).unwrap();
         writeln!(out, "acknowledged {}", writer.head().0).unwrap();
         if round % 40 == 20 {
             opened.snapshot().unwrap();
