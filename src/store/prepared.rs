@@ -63,7 +63,7 @@ impl SledStore {
         if let Some(ready) = prepared.ready {
             let mut writer = self.writer()?;
             // Between then and now, something else may have been written: values erased, old ones forgotten.
-            if !self.has_void_values(prepared.changes) {
+            if writer.meta == ready.before && !self.has_void_values(prepared.changes) {
                 return writer.guarded(|writer| self.finish(writer, &ready.rows, ready.after));
             }
         }
