@@ -15,11 +15,10 @@ use rolecall::{
     },
     presets::INFOBIP_CLASSIC,
     service::{
-        AccountUpdate, AccountView, AppliedCatalog, AskedName, Asking, BindingView, ChangedRole, Decision, NewAccount,
-        NewRole, NewTeam, NewUser,
-        HolderName, NewBinding, PermissionChoice, PlaceName, ReadAt, RoleName, Service, Settings, SubjectKind,
-        SubjectName, UserView, Write, add_permissions, apply_catalog, create_account, create_bindings, create_role, create_team,
-        create_users, delete_bindings, remove_permissions, update_account,
+        AccountUpdate, AccountView, AppliedCatalog, AskedName, Asking, BindingView, ChangedRole, Decision, HolderName,
+        NewAccount, NewBinding, NewRole, NewTeam, NewUser, PermissionChoice, PlaceName, ReadAt, RoleName, Service,
+        Settings, SubjectKind, SubjectName, UserView, Write, add_permissions, apply_catalog, create_account,
+        create_bindings, create_role, create_team, create_users, delete_bindings, remove_permissions, update_account,
     },
     store::{self, ChangeLog, Digest, Head, OpenOptions, Opened, StoreError},
 };
@@ -83,8 +82,11 @@ impl Served {
     /// Opens a directory.
     pub fn open(directory: &Path) -> Self {
         let opened = store::open(directory, OpenOptions::default()).unwrap();
-        let log =
-            Arc::new(TimedLog { log: Arc::clone(&opened.log) as _, durable: Mutex::default(), groups: Mutex::default() });
+        let log = Arc::new(TimedLog {
+            log: Arc::clone(&opened.log) as _,
+            durable: Mutex::default(),
+            groups: Mutex::default(),
+        });
         let settings = Settings { seed: 7, ..Settings::default() };
         let service = Service::start(Arc::clone(&opened.store) as _, Arc::clone(&log) as _, settings).unwrap();
         Self { service, log, opened }

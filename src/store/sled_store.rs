@@ -62,10 +62,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Does something after which, if it fails or panics, nothing more may be written.
-    pub(super) fn guarded(
-        &mut self,
-        work: impl FnOnce(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.stopped = true;
         let outcome = work(self);
         self.stopped = outcome.is_err();
