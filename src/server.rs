@@ -39,6 +39,10 @@ use crate::{
 /// How often the state of writing is looked at, and whether a snapshot is due.
 const WATCH: Duration = Duration::from_secs(1);
 
+/// How many questions that are not kept are worked out at a time for each core, and at least.
+const LOADS_OF_A_CORE: usize = 8;
+const MIN_LOADS: usize = 16;
+
 /// Why a server did not start, or did not stop in good order.
 #[derive(Debug, Error)]
 pub enum ServeError {
@@ -142,7 +146,10 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
     let opened = Arc::new(opened);
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
     let service_settings = Settings {
+        // Each has a thread, and what its allocator keeps for it: more of them than the disk can serve only take memory.
+        loads: (cores * LOADS_OF_A_CORE).clamp(MIN_LOADS, Settings::default().loads),
         cache: CacheLimits { bytes: settings.cache_bytes, ..CacheLimits::default() },
         seed: u64::from_ne_bytes(seed),
         not_before: opened.time_mark(),
@@ -177,8 +184,7 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
     };
     let (stop, stopping) = watch::channel(false);
     let (health, services) = services(&service, &opened).await?;
-    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
-    let workers = Arc::new(Workers::start(settings.threads.unwrap_or_else(cores), &services)?);
+    let workers = Arc::new(Workers::start(settings.threads.unwrap_or(cores), &services)?);
     let listeners = tcp.map(Listener::Tcp).into_iter().chain(unix.map(Listener::Unix)).collect();
     let accepting = accept(listeners, &workers, &stopping);
     let running = Running {

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod batch;
+mod change;
 mod document;
 mod engine;
 mod figures;
@@ -17,11 +18,15 @@ mod grpc;
 mod grpc_batch;
 mod in_process;
 mod made;
+mod many;
+mod memory;
 mod pairs;
 mod plots;
 mod processes;
 mod servers;
+mod start;
 mod wanted;
+mod writes;
 
 /// The same as in the binary.
 #[global_allocator]
@@ -33,16 +38,19 @@ fn main() {
     match given.split_first() {
         Some((first, rest)) if first == "--serve-nothing" => return servers::serve_nothing(rest),
         Some((first, rest)) if first == "--serve-plain" => return servers::serve_plain(rest),
+        Some((first, [state, reads @ ..])) if first == "--bare-sled" => {
+            return start::bare_sled(state, !reads.is_empty());
+        }
         Some((first, _)) if first == "write-docs" => return figures::write_docs(),
         _ => {}
     }
+    let is_asked = |part: &str| given.is_empty() || given.iter().any(|asked| asked == part);
     // Whoever asks begins the part: what is reported from here on is recorded as its figures.
     let is_wanted = |part: &str| {
-        let is_wanted = given.is_empty() || given.iter().any(|wanted| wanted == part);
-        if is_wanted {
+        if is_asked(part) {
             figures::begin(part);
         }
-        is_wanted
+        is_asked(part)
     };
     if is_wanted("engine") {
         engine::measure();
@@ -69,6 +77,25 @@ fn main() {
         }
         if is_wanted("growth") {
             growth::measure().await;
+        }
+        if ["writes", "change", "start", "memory"].into_iter().any(is_asked) {
+            let directory = tempfile::TempDir::new().unwrap();
+            let filled = directory.path().join("filled");
+            many::fill(&filled, many::users()).await;
+            if is_wanted("writes") {
+                writes::measure(&filled).await;
+            }
+            if is_wanted("start") {
+                start::measure(&filled).await;
+            }
+            if is_wanted("memory") {
+                memory::measure(&filled).await;
+            }
+            if is_wanted("change") {
+                let served = many::Served::open(&filled);
+                change::measure(&served).await;
+                served.close();
+            }
         }
     });
     figures::finish();

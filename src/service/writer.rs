@@ -275,7 +275,9 @@ impl Writer {
     fn commit(&mut self, changes: &[Change]) -> Result<(), ServiceError> {
         let Some(last) = changes.last() else { return Ok(()) };
         let head = self.core.store.head();
-        let digest = changes.iter().fold(head.digest, |digest, change| digest.after(change));
+        // Nothing is written yet: if this fails, the group is refused and no more.
+        let prepared = self.core.store.prepare(changes)?;
+        let digest = prepared.digest();
         let touched = touched(changes);
         #[cfg(test)]
         let touched = self.with_fault(touched, changes);
@@ -284,7 +286,7 @@ impl Writer {
             last.revision,
             &slots,
             || self.log.append(head.revision, changes, digest),
-            || self.core.store.apply(changes),
+            || self.core.store.apply_prepared(prepared),
         );
         match outcome {
             Ok(()) => {

@@ -256,12 +256,22 @@ fn opened() -> (tempfile::TempDir, Opened) {
     (directory, opened)
 }
 
+/// Applies changes, prepared or not as it happens.
+fn apply(store: &dyn Store, random: &mut Random, changes: &[Change], digest: Digest) {
+    if random.below(2) == 0 {
+        return store.apply(changes).unwrap();
+    }
+    let prepared = store.prepare(changes).unwrap();
+    assert_eq!(prepared.digest(), digest);
+    store.apply_prepared(prepared).unwrap();
+}
+
 fn check_reads_at_every_revision(store: &dyn Store) {
     let mut writer = Writer::new(Random::seeded("reads at every revision"));
     for _ in 0..60 {
         let count = 1 + writer.random.below(6);
         let group = writer.group(count, 12, 12);
-        store.apply(&group).unwrap();
+        apply(store, &mut writer.random, &group, writer.digest);
         assert_eq!(store.head().revision, writer.head());
         assert_eq!(store.head().digest, writer.digest);
         for _ in 0..2 {
@@ -291,7 +301,9 @@ fn check_large_change(store: &dyn Store) {
     let group = writer.group(5, 10, 100);
     store.apply(&group).unwrap();
     let large = [writer.change(1, 10), writer.change(3000, 1000), writer.change(900, 1000), writer.change(900, 1000)];
-    store.apply(&large).unwrap();
+    let prepared = store.prepare(&large).unwrap();
+    assert_eq!(prepared.digest(), writer.digest);
+    store.apply_prepared(prepared).unwrap();
     assert_eq!(store.head().revision, writer.head());
     assert_eq!(store.recompute_digest().unwrap(), writer.digest);
     for at in [5, 6, 7, 8, 9] {
@@ -323,6 +335,28 @@ fn check_gaps_are_refused(store: &dyn Store) {
 fn changes_that_do_not_follow_the_head_are_refused() {
     check_gaps_are_refused(&MemoryStore::new());
     check_gaps_are_refused(&*opened().1.store);
+}
+
+fn check_prepared_and_overtaken(store: &dyn Store) {
+    let mut writer = Writer::new(Random::seeded("prepared and overtaken"));
+    let (first, second) = (writer.group(2, 10, 20), writer.group(2, 10, 20));
+    let prepared = store.prepare(&first).unwrap();
+    let again = store.prepare(&first).unwrap();
+    store.apply_prepared(prepared).unwrap();
+    store.apply(&second).unwrap();
+    store.apply_prepared(again).unwrap();
+    assert_eq!(store.head().revision, writer.head());
+    assert_eq!(store.head().digest, writer.digest);
+    assert_eq!(store.recompute_digest().unwrap(), writer.digest);
+    for at in 0..=writer.head().0 {
+        writer.compare(store, Revision(at));
+    }
+}
+
+#[test]
+fn what_was_prepared_counts_for_nothing_once_the_store_has_moved_on() {
+    check_prepared_and_overtaken(&MemoryStore::new());
+    check_prepared_and_overtaken(&*opened().1.store);
 }
 
 #[test]
@@ -432,7 +466,9 @@ fn a_log_gives_back_what_was_appended_from_memory() {
 }
 
 pub(super) fn journal(directory: &Path, acknowledged: Revision) -> Result<(FileJournal, u64), StoreError> {
-    FileJournal::open(directory, 7, acknowledged, options().journal)
+    // As a start does it, so that whatever is left behind is met both ways.
+    let verified = FileJournal::verify_ahead(directory, 7);
+    FileJournal::open(directory, 7, acknowledged, options().journal, verified)
 }
 
 #[test]

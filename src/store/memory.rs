@@ -169,7 +169,8 @@ impl MemoryLog {
 impl ChangeLog for MemoryLog {
     fn append(&self, expected: Revision, changes: &[Change], digest: Digest) -> Result<(), StoreError> {
         let mut log = self.log();
-        log.head = check_append(log.head, expected, changes, digest)?;
+        let heads = check_append(log.head, expected, changes, digest)?;
+        log.head = heads.last().copied().unwrap_or(log.head);
         log.changes.extend_from_slice(changes);
         drop(log);
         self.grown.notify_all();

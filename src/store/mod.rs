@@ -17,6 +17,8 @@ mod journal;
 mod key_codec;
 mod memory;
 mod open;
+mod prepared;
+mod prune;
 mod record_codec;
 #[cfg(test)]
 mod record_tests;
@@ -36,6 +38,7 @@ mod proto {
 pub use journal::{DiskGuard, FileJournal, JournalMark, JournalOptions};
 pub use memory::{MemoryLog, MemoryStore};
 pub use open::{OpenOptions, OpenReport, Opened, PruneReport, open};
+pub use prepared::Prepared;
 pub use sled_store::SledStore;
 pub use user_texts::{MAX_TEXT_BYTES, UserText};
 
@@ -167,6 +170,23 @@ pub trait Store: View + Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`] if the storage failed; nothing more can be applied then until a restart.
     fn apply(&self, changes: &[Change]) -> Result<(), StoreError>;
+
+    /// Works out, before changes that follow the head are appended, what is left to do once they are. Changes nothing; to
+    /// be called by whoever applies them next. Cost: linear in them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the storage cannot be read.
+    fn prepare<'c>(&self, changes: &'c [Change]) -> Result<Prepared<'c>, StoreError> {
+        Ok(Prepared::plain(self.head(), changes))
+    }
+
+    /// As [`Self::apply`], for changes that were prepared.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    fn apply_prepared(&self, prepared: Prepared<'_>) -> Result<(), StoreError> {
+        self.apply(prepared.changes)
+    }
 
     /// How far it has come.
     fn head(&self) -> Head;

@@ -169,8 +169,13 @@ pub fn open(directory: &Path, options: OpenOptions) -> Result<Opened, StoreError
     let mut acknowledged = read_marker(&paths.last_clean, store_id)?.map_or(Revision(0), |head| head.revision);
     acknowledged = snapshots.iter().map(|file| file.revision).fold(acknowledged, Revision::max);
 
-    // The state first: it knows best how far the journal must reach.
-    let state = open_state(&paths, store_id, &options);
+    // The state first: it knows best how far the journal must reach. What of the journal is whole is found out meanwhile.
+    let (state, verified) = std::thread::scope(|scope| {
+        let verifying = scope.spawn(|| FileJournal::verify_ahead(&paths.journal, store_id));
+        let state = open_state(&paths, store_id, &options);
+        // What was not verified ahead is verified below.
+        (state, verifying.join().unwrap_or_default())
+    });
     let state = match state {
         Err(error) if !is_repairable(&error) => return Err(error),
         other => other,
@@ -178,7 +183,7 @@ pub fn open(directory: &Path, options: OpenOptions) -> Result<Opened, StoreError
     if let Ok(Some(store)) = &state {
         acknowledged = acknowledged.max(store.head().revision);
     }
-    let (log, cut_bytes) = FileJournal::open(&paths.journal, store_id, acknowledged, options.journal)?;
+    let (log, cut_bytes) = FileJournal::open(&paths.journal, store_id, acknowledged, options.journal, verified)?;
     report.cut_bytes = cut_bytes;
 
     let ready = match state {
@@ -477,14 +482,27 @@ fn catch_up(store: &SledStore, log: &FileJournal, verify: bool, report: &mut Ope
     if store.head() != log.head() {
         return Err(StoreError::DamagedState("its head is not that of the journal".to_owned()));
     }
-    if verify && store.recompute_digest()? != log.head().digest {
-        return Err(StoreError::DamagedState("its records are not those that the journal adds up to".to_owned()));
+    if verify { verify_state(store, log.head()) } else { Ok(()) }
+}
+
+/// Reads the whole state, half of it on a thread of its own. Cost: linear in the state.
+fn verify_state(store: &SledStore, head: Head) -> Result<(), StoreError> {
+    let wrong = |what: &str| Err(StoreError::DamagedState(what.to_owned()));
+    let (records, rest) = std::thread::scope(|scope| {
+        let rest = scope.spawn(|| caught(|| Ok((store.recompute_history_digest()?, store.users.recompute_digest()?))));
+        let records = store.recompute_digest();
+        (records, rest.join())
+    });
+    if records? != head.digest {
+        return wrong("its records are not those that the journal adds up to");
     }
-    if verify && store.recompute_history_digest()? != store.meta().history_digest {
-        return Err(StoreError::DamagedState("its before-images are not those that were written".to_owned()));
+    let (history, users) =
+        rest.unwrap_or_else(|_| Err(StoreError::Engine("reading it ended abnormally".to_owned())))?;
+    if history != store.meta().history_digest {
+        return wrong("its before-images are not those that were written");
     }
-    if verify && store.users.recompute_digest()? != store.meta().users_digest {
-        return Err(StoreError::DamagedState("its index of users is not the one that was written".to_owned()));
+    if users != store.meta().users_digest {
+        return wrong("its index of users is not the one that was written");
     }
     Ok(())
 }

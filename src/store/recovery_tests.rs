@@ -13,7 +13,9 @@ use std::{
 use super::{
     ChangeLog as _, DiskGuard, FileJournal, OpenOptions, Store as _, StoreError,
     conformance::{Random, Writer, journal, options},
-    files, open,
+    files,
+    journal::Verified,
+    open,
 };
 use crate::model::{Revision, Timestamp};
 
@@ -27,7 +29,7 @@ fn small_journal(directory: &Path) -> (Writer, Vec<(Revision, PathBuf, u64)>) {
     FileJournal::create(directory, 7).unwrap();
     let mut options = options().journal;
     options.segment_bytes = 900;
-    let (log, _) = FileJournal::open(directory, 7, Revision(0), options).unwrap();
+    let (log, _) = FileJournal::open(directory, 7, Revision(0), options, Verified::default()).unwrap();
     let mut writer = Writer::new(Random(4711));
     let mut ends = Vec::new();
     for _ in 0..10 {
@@ -144,7 +146,9 @@ fn blocks_of_the_last_write_that_arrived_out_of_order_are_cut_off_together() {
     // One segment, so that only the frames themselves can tell what had arrived.
     let mut one_segment = options().journal;
     one_segment.segment_bytes = 64 << 20;
-    let journal = |path: &Path, acknowledged| FileJournal::open(path, 7, acknowledged, one_segment);
+    let journal = |path: &Path, acknowledged| {
+        FileJournal::open(path, 7, acknowledged, one_segment, FileJournal::verify_ahead(path, 7))
+    };
     let (log, _) = journal(directory.path(), Revision(0)).unwrap();
     let mut writer = Writer::new(Random(99));
     let group = writer.group(2, 3, 5);
@@ -192,7 +196,7 @@ fn nothing_is_written_when_the_disk_is_nearly_full_and_writing_goes_on_when_it_i
     full.disk.floor_bytes = u64::MAX;
     let mut writer = Writer::new(Random(3));
     let group = writer.group(1, 3, 5);
-    let (log, _) = FileJournal::open(directory.path(), 7, Revision(0), full).unwrap();
+    let (log, _) = FileJournal::open(directory.path(), 7, Revision(0), full, Verified::default()).unwrap();
     for _ in 0..2 {
         assert!(matches!(log.append(Revision(0), &group, writer.digest), Err(StoreError::DiskNearlyFull { .. })));
     }
@@ -468,8 +472,9 @@ fn child_that_writes_until_it_is_killed() {
     for round in 0.. {
         let expected = writer.head();
         let group = next_group(&mut writer);
-        opened.log.append(expected, &group, writer.digest).unwrap();
-        opened.store.apply(&group).unwrap();
+        let prepared = opened.store.prepare(&group).unwrap();
+        opened.log.append(expected, &group, prepared.digest()).unwrap();
+        opened.store.apply_prepared(prepared).unwrap();
         writeln!(out, "acknowledged {}", writer.head().0).unwrap();
         if round % 40 == 20 {
             opened.snapshot().unwrap();

@@ -17,7 +17,7 @@ use std::{
 use sled::{Batch, IVec, Transactional as _, Tree, transaction::TransactionError};
 
 use super::{
-    Digest, Head, Store, StoreError, View,
+    Digest, Head, Prepared, Store, StoreError, View,
     bytes::{Reader, Writer as Layout, checked},
     digest::{history_row, state_row},
     erase::Erasures,
@@ -32,7 +32,7 @@ use crate::model::{Change, Key, KeyRange, Number, Record, RecordChange, Revision
 /// sled keeps larger values in files of their own, a second path that is not as safe.
 const VALUE_BYTES: usize = 3584;
 /// A transaction holds at most so many records; larger changes take several.
-const TRANSACTION_RECORDS: usize = 1000;
+pub(super) const TRANSACTION_RECORDS: usize = 1000;
 const META_KEY: &[u8] = b"meta";
 const META_VERSION: u32 = 2;
 
@@ -58,6 +58,16 @@ pub struct SledStore {
 pub(super) struct Writer {
     pub meta: Meta,
     stopped: bool,
+}
+
+impl Writer {
+    /// Does something after which, if it fails or panics, nothing more may be written.
+    pub(super) fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.stopped = true;
+        let outcome = work(self);
+        self.stopped = outcome.is_err();
+        outcome
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -120,7 +130,7 @@ pub(super) struct Row {
 #[derive(Default)]
 pub(super) struct Rows {
     state: Batch,
-    history: Batch,
+    pub(super) history: Batch,
     parts: Batch,
     pub users: Pending,
     pub count: usize,
@@ -318,13 +328,13 @@ impl SledStore {
                         let unfinished = Meta { applying: change.revision, ..writer.meta };
                         self.commit(writer, &rows, unfinished)?;
                     } else {
-                        meta.head = meta.head.after(change);
+                        meta.head = meta.head.moved_by(change);
                         self.finish(writer, &rows, meta)?;
                     }
                 }
             } else {
                 self.add_records(&mut rows, &mut meta, change, &change.records)?;
-                meta.head = meta.head.after(change);
+                meta.head = meta.head.moved_by(change);
                 records += change.records.len().max(1);
             }
         }
@@ -385,60 +395,11 @@ impl SledStore {
         }
         Ok(sum)
     }
-
-    /// Forgets the before-images that only revisions before `oldest` need, a bounded batch at a time. Gives their
-    /// number. Cost: linear in the history.
-    pub(super) fn prune(&self, oldest: Revision) -> Result<usize, StoreError> {
-        {
-            let mut writer = self.writer()?;
-            // First nobody may ask for it any more; then it goes.
-            let meta = Meta { oldest: writer.meta.oldest.max(oldest), ..writer.meta };
-            self.finish(&mut writer, &Rows::default(), meta)?;
-        }
-        let mut count = 0;
-        let mut from = Vec::new();
-        loop {
-            let mut rows = Rows::default();
-            let mut sum = Digest::default();
-            let mut seen = 0;
-            for item in self.history.range(std::mem::take(&mut from)..).take(TRANSACTION_RECORDS) {
-                let (stored, value) = item.map_err(engine)?;
-                seen += 1;
-                // The next batch begins right behind it.
-                from = [&stored, &[0][..]].concat();
-                let (key, replaced_at) = history::split(&stored)?;
-                if replaced_at <= oldest {
-                    let row = self.row(key, &value)?;
-                    sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
-                    rows.remove_parts(&row);
-                    rows.history.remove(stored);
-                    rows.count += 1;
-                }
-            }
-            if rows.count > 0 {
-                let mut writer = self.writer()?;
-                let meta = Meta { history_digest: writer.meta.history_digest.minus(sum), ..writer.meta };
-                self.finish(&mut writer, &rows, meta)?;
-                count += rows.count;
-            }
-            if seen < TRANSACTION_RECORDS {
-                break;
-            }
-        }
-        let mut from = Some(UserIndex::first_ended());
-        while from.is_some() {
-            let mut writer = self.writer()?;
-            let mut rows = Rows::default();
-            self.users.prune(&mut rows.users, &mut from, oldest, TRANSACTION_RECORDS)?;
-            let meta = writer.meta;
-            self.finish(&mut writer, &rows, meta)?;
-        }
-        Ok(count)
-    }
 }
 
 impl SledStore {
-    fn add_records(
+    /// Adds what records of a change write, and sums it up.
+    pub(super) fn add_records(
         &self,
         rows: &mut Rows,
         meta: &mut Meta,
@@ -452,9 +413,14 @@ impl SledStore {
                 rows.put_history(&key, before.revision, change.revision, &record);
                 let row = history_row(&key, before.revision, change.revision, &record);
                 meta.history_digest = meta.history_digest.plus(row);
+                meta.head.digest = meta.head.digest.minus(state_row(&key, before.revision, &record));
             }
             match after {
-                Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
+                Some(after) => {
+                    let record = encode_record(after);
+                    rows.put_state(&key, change.revision, &record);
+                    meta.head.digest = meta.head.digest.plus(state_row(&key, change.revision, &record));
+                }
                 None => rows.state.remove(key),
             }
         }
@@ -534,10 +500,15 @@ impl Store for SledStore {
         if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
             return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));
         }
-        writer.stopped = true;
-        let applied = self.apply_all(&mut writer, &new);
-        writer.stopped = applied.is_err();
-        applied
+        writer.guarded(|writer| self.apply_all(writer, &new))
+    }
+
+    fn prepare<'c>(&self, changes: &'c [Change]) -> Result<Prepared<'c>, StoreError> {
+        self.make_ready(changes)
+    }
+
+    fn apply_prepared(&self, prepared: Prepared<'_>) -> Result<(), StoreError> {
+        self.apply_ready(prepared)
     }
 
     fn head(&self) -> Head {

@@ -143,17 +143,17 @@ impl FrameWriter {
         Self { store_id, durable: head.revision, head, chain, bytes: Vec::new(), starts: Vec::new() }
     }
 
-    /// Adds changes. Cost: linear in them.
+    /// Adds changes, each with the head after it. Cost: linear in them.
     ///
     /// # Errors
     /// [`StoreError`] if there is no randomness, or a change is too large for any frame.
-    pub(in crate::store) fn add(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+    pub(in crate::store) fn add(&mut self, changes: &[Change], heads: &[Head]) -> Result<(), StoreError> {
         let mut group = proto::Group::default();
         let mut personal = Vec::new();
         let mut group_bytes = 0;
         let mut first = self.head.revision;
         let mut head = self.head;
-        for change in changes {
+        for (change, after) in changes.iter().zip(heads) {
             let mut own = Vec::new();
             let encoded = record_codec::change_to_proto(change, &mut own, &mut files::random)?;
             let encoded_bytes = encoded.encoded_len();
@@ -162,7 +162,7 @@ impl FrameWriter {
                 self.group(first, head, &std::mem::take(&mut group), std::mem::take(&mut personal))?;
                 group_bytes = 0;
             }
-            head = head.after(change);
+            head = *after;
             if large {
                 self.large(head, &encoded, own)?;
             } else {

@@ -78,6 +78,10 @@ struct Shared {
     head: Head,
 }
 
+/// The segments of a journal that were read and found whole, from the oldest on.
+#[derive(Default)]
+pub(super) struct Verified(Vec<Segment>);
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What these mutexes guard is replaced in single steps, so a panic elsewhere leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -100,9 +104,27 @@ impl FileJournal {
         Ok(segments.len() > 1)
     }
 
-    /// Opens a journal, verifies every frame, cuts off a torn tail, and makes sure that what is left is on stable
-    /// storage. `acknowledged` is what is known to have been acknowledged. Gives the number of bytes that were cut off.
-    /// Cost: linear in the journal.
+    /// Verifies segments from the oldest on, as far as they are whole whatever else is known: what [`Self::open`] finds
+    /// verified it does not read again. For a thread of its own while the state is opened. What it meets besides, `open`
+    /// meets again, and tells. Cost: linear in the journal.
+    pub(super) fn verify_ahead(directory: &Path, store_id: u64) -> Verified {
+        let mut segments: Vec<Segment> = Vec::new();
+        let Ok(paths) = segment_paths(directory) else { return Verified::default() };
+        for (index, path) in paths.iter().enumerate() {
+            let expected = segments.last().map(|segment| (segment.head, segment.chain));
+            let is_last = index + 1 == paths.len();
+            match Segment::scan(path, store_id, expected, is_last, Revision(0)) {
+                Ok((segment, length)) if segment.end == length => segments.push(segment),
+                // Whether a tail may be cut off depends on what is known to have been acknowledged.
+                _ => break,
+            }
+        }
+        Verified(segments)
+    }
+
+    /// Opens a journal, verifies every frame but those of `verified`, cuts off a torn tail, and makes sure that what is
+    /// left is on stable storage. `acknowledged` is what is known to have been acknowledged. Gives the number of bytes
+    /// that were cut off. Cost: linear in the journal.
     ///
     /// # Errors
     /// [`StoreError::DamagedJournal`] if anything but an unacknowledged tail is not as it was written.
@@ -111,12 +133,13 @@ impl FileJournal {
         store_id: u64,
         acknowledged: Revision,
         options: JournalOptions,
+        verified: Verified,
     ) -> Result<(Self, u64), StoreError> {
         files::remove_unfinished(directory)?;
         let paths = segment_paths(directory)?;
-        let mut segments: Vec<Segment> = Vec::with_capacity(paths.len());
+        let Verified(mut segments) = verified;
         let mut cut = 0;
-        for (index, path) in paths.iter().enumerate() {
+        for (index, path) in paths.iter().enumerate().skip(segments.len()) {
             let expected = segments.last().map(|segment| (segment.head, segment.chain));
             let is_last = index + 1 == paths.len();
             let (segment, length) = Segment::scan(path, store_id, expected, is_last, acknowledged)?;
@@ -303,13 +326,11 @@ impl ChangeLog for FileJournal {
             let shared = lock(&self.shared);
             (shared.head, shared.segments.last().map_or([0; 32], |last| last.chain))
         };
-        let head = check_append(before, expected, changes, digest)?;
+        let heads = check_append(before, expected, changes, digest)?;
         let changes = &*self.erasures.clean(changes);
-        if changes.is_empty() {
-            return Ok(());
-        }
+        let Some(head) = heads.last().copied() else { return Ok(()) };
         let mut frames = FrameWriter::new(self.store_id, before, chain);
-        frames.add(changes)?;
+        frames.add(changes, &heads)?;
         self.free.reserve(frames.bytes.len() as u64)?;
         // Set first, so that it stays set if this panics half-way.
         writer.stopped = true;
@@ -346,17 +367,18 @@ impl ChangeLog for FileJournal {
     }
 }
 
-/// The head after an append, if it may be made.
+/// The head after each change of an append, if it may be made.
 pub(super) fn check_append(
     before: Head,
     expected: Revision,
     changes: &[Change],
     digest: Digest,
-) -> Result<Head, StoreError> {
+) -> Result<Vec<Head>, StoreError> {
     if before.revision != expected {
         return Err(StoreError::HeadMoved { head: before.revision, expected });
     }
     let mut head = before;
+    let mut heads = Vec::with_capacity(changes.len());
     for change in changes {
         if change.revision.0 != head.revision.0 + 1 {
             return Err(StoreError::DamagedState(format!(
@@ -366,6 +388,7 @@ pub(super) fn check_append(
             )));
         }
         head = head.after(change);
+        heads.push(head);
     }
     // A wrong digest in the journal would make every later start fail: better to refuse it here.
     if !changes.is_empty() && head.digest != digest {
@@ -373,7 +396,7 @@ pub(super) fn check_append(
             "the digest to be appended is not that of the changes; one that follows the last was expected".to_owned(),
         ));
     }
-    Ok(head)
+    Ok(heads)
 }
 
 #[cfg(test)]
