@@ -9,6 +9,7 @@
 mod accounts;
 mod engine;
 mod grpc;
+mod import;
 mod in_process;
 mod pairs;
 mod processes;
@@ -30,6 +31,9 @@ fn main() {
         engine::measure();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if is_wanted("import") {
+        import::measure(&runtime);
+    }
     runtime.block_on(async {
         if is_wanted("in-process") {
             let directory = tempfile::TempDir::new().unwrap();
