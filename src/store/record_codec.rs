@@ -12,7 +12,7 @@ use crate::model::{
     ExceptionRecord, FacetNumber, HeldRecord, Holder, InvalidId, Key, Kind, Number, PolicyId, PolicyRecord,
     ProfileRecord, Record, RecordChange, RequestRecord, ResourcePath, ResourceRecord, RetiredRecord, Revision,
     RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped,
-    TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
+    Sums, TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
 /// How a damaged record is reported.
@@ -448,6 +448,7 @@ pub(super) fn change_from_proto(
         method: change.method,
         next_number: change.next_number,
         records,
+        sums: Sums::default(),
     })
 }
 
