@@ -104,8 +104,7 @@ async fn import(channel: &Channel, lines: &Path, users: usize) {
             let mut chunk = Vec::with_capacity(256 << 10);
             (&mut file).take(256 << 10).read_to_end(&mut chunk).unwrap();
             let last = chunk.is_empty();
-            let piece =
-                ImportUsersRequest { parent: std::mem::take(&mut parent), chunk, last, ..Default::default() };
+            let piece = ImportUsersRequest { parent: std::mem::take(&mut parent), chunk, last, ..Default::default() };
             if pieces.blocking_send(piece).is_err() || last {
                 break;
             }

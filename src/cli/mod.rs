@@ -147,8 +147,11 @@ where
         };
     }
     if matches!(cli.command, Command::Export { .. }) && is_flag("output") {
-        return Err(Failure::new(Exit::Usage, "--output changes nothing: export writes YAML, or with --users lines of JSON")
-            .with_next("leave it out; to write to a file, give --output-file FILE"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "--output changes nothing: export writes YAML, or with --users lines of JSON",
+        )
+        .with_next("leave it out; to write to a file, give --output-file FILE"));
     }
     // clap hands global arguments down, so those of the subcommand say where each value came from.
     let mut reader = Reader::new(own);

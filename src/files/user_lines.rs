@@ -389,16 +389,14 @@ impl Reader<'_> {
                 None => Some(false),
                 Some(Node::Flag(all)) => Some(all),
                 Some(other) => {
-                    self.add(
-                        &place.field("all"),
-                        format_args!("{} was given; expected true or false", other.kind()),
-                    );
+                    self.add(&place.field("all"), format_args!("{} was given; expected true or false", other.kind()));
                     None
                 }
             };
             match (&values, all) {
-                (Some(_), Some(true)) => self
-                    .add(&place.field("values"), "values were given beside all: true; expected one of the two"),
+                (Some(_), Some(true)) => {
+                    self.add(&place.field("values"), "values were given beside all: true; expected one of the two")
+                }
                 (None, Some(false)) => {
                     self.add(&place, "neither all: true nor values were given; expected one of the two");
                 }
@@ -423,7 +421,11 @@ impl Reader<'_> {
         let mut values: Vec<Located<String>> = Vec::new();
         let is_feature = facet.is_some_and(|facet| facet.value == FacetName::Feature);
         let check = |text: &str| -> Result<String, InvalidId> {
-            if is_feature { FeatureId::check(text)? } else { ResourcePath::check(text)? }
+            if is_feature {
+                FeatureId::check(text)?
+            } else {
+                ResourcePath::check(text)?
+            }
             Ok(text.to_owned())
         };
         for (index, item) in self.list(node, place, usize::MAX).into_iter().enumerate() {

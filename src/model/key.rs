@@ -255,9 +255,7 @@ impl Key {
             }
             Self::Binding { account, binding } => account.max(binding),
             Self::HolderBinding { account, holder, binding } => account.max(holder).max(binding),
-            Self::RoleBinding { account, role, holder, binding } => {
-                account.max(role).max(holder.number()).max(binding)
-            }
+            Self::RoleBinding { account, role, holder, binding } => account.max(role).max(holder.number()).max(binding),
             Self::ServiceAccount { account, service_account } => account.max(service_account),
             Self::Resource { account, resource } => account.max(resource),
             Self::ResourceBinding { account, resource, binding } => account.max(resource).max(binding),

@@ -11,8 +11,8 @@ use crate::model::{
     AccessRecord, AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord,
     ExceptionRecord, FacetNumber, HeldRecord, Holder, InvalidId, Key, Kind, Number, PolicyId, PolicyRecord,
     ProfileRecord, Record, RecordChange, RequestRecord, ResourcePath, ResourceRecord, RetiredRecord, Revision,
-    RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped,
-    Sums, TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
+    RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, Sums,
+    TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
 /// How a damaged record is reported.

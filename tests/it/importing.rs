@@ -12,8 +12,8 @@ use std::{
 use rolecall::{
     model::{AccountId, UserId},
     proto::{
-        ExportAccountRequest, ExportUsersRequest, FileProblem, GetUserRequest, ImportUsersProgress,
-        ImportUsersRequest, import_users_request::Existing, import_users_response::Event,
+        ExportAccountRequest, ExportUsersRequest, FileProblem, GetUserRequest, ImportUsersProgress, ImportUsersRequest,
+        import_users_request::Existing, import_users_response::Event,
     },
     service::record_sign_in,
 };
@@ -138,7 +138,9 @@ async fn file(clients: &mut Clients, account: &str) -> String {
 }
 
 fn lines(count: usize) -> String {
-    (0..count).map(|user| json!({"id": format!("u{user}"), "roles": ["m"], "teams": ["t1"]}).to_string() + "\n").collect()
+    (0..count)
+        .map(|user| json!({"id": format!("u{user}"), "roles": ["m"], "teams": ["t1"]}).to_string() + "\n")
+        .collect()
 }
 
 async fn exists(clients: &mut Clients, account: &str, user: &str) -> bool {
@@ -208,7 +210,14 @@ async fn a_bad_line_is_named_with_all_that_is_wrong_with_it_and_stops_its_step_a
     let cases: [(&str, &[&str]); 12] = [
         (
             r#"{"id": "a b", "email": "no", "state": "gone", "emial": 1, "teams": [3, "t1", "t1"]}"#,
-            &["\"emial\" is unknown", "id: ", "email: \"no\"", "state: \"gone\"", "teams[0]: a number", "teams[2]: \"t1\" is listed"],
+            &[
+                "\"emial\" is unknown",
+                "id: ",
+                "email: \"no\"",
+                "state: \"gone\"",
+                "teams[0]: a number",
+                "teams[2]: \"t1\" is listed",
+            ],
         ),
         (r#"{"id": "x", "id": "y"}"#, &["\"id\" was given twice"]),
         ("{", &["no JSON"]),
@@ -239,7 +248,10 @@ async fn a_bad_line_is_named_with_all_that_is_wrong_with_it_and_stops_its_step_a
             r#"{"id": "x", "exceptions": [{"permission": "a.b.none", "reason": "r"}]}"#,
             &["users/x.exceptions[0].permission: \"a.b.none\""],
         ),
-        (r#"{"id": "x", "roles": [{"role": "m", "expires": "2001-01-01T00:00:00Z"}]}"#, &["users/x.roles[0].expires: "]),
+        (
+            r#"{"id": "x", "roles": [{"role": "m", "expires": "2001-01-01T00:00:00Z"}]}"#,
+            &["users/x.roles[0].expires: "],
+        ),
         (r#"{"id": "here", "teams": ["t1"]}"#, &["users/here: the user is there already, with another teams, roles"]),
     ];
     for (round, (bad, expected)) in cases.into_iter().enumerate() {

@@ -263,7 +263,15 @@ fn a_page_of_users_is_what_a_scan_gives_at_every_revision_that_is_kept() {
 impl Users {
     fn memory_change(&self) -> Change {
         let (time, method) = (Timestamp(9), "Sweep".to_owned());
-        Change { revision: self.head, time, actor: Actor::Server, method, next_number: 5, records: Vec::new(), sums: Sums::default() }
+        Change {
+            revision: self.head,
+            time,
+            actor: Actor::Server,
+            method,
+            next_number: 5,
+            records: Vec::new(),
+            sums: Sums::default(),
+        }
     }
 }
 
