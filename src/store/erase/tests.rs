@@ -79,15 +79,8 @@ impl World {
             changed.push(RecordChange { key, before, after });
         }
         let (time, method) = (Timestamp(revision.0), "Test".to_owned());
-        let change = Change {
-            revision,
-            time,
-            actor: Actor::Server,
-            method,
-            next_number: 99,
-            records: changed,
-            sums: Sums::default(),
-        };
+        let sums = Sums::default();
+        let change = Change { revision, time, actor: Actor::Server, method, next_number: 99, records: changed, sums };
         self.digest = self.digest.after(&change);
         self.changes.push(change.clone());
         change
