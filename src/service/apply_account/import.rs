@@ -231,6 +231,9 @@ impl Application<'_, '_> {
     }
 }
 
+/// Makes one field of a definition that of another.
+type Take = fn(&mut UserDefinition, &UserDefinition);
+
 /// The fields in which two definitions of one user differ.
 fn differing(now: &UserDefinition, given: &UserDefinition) -> Vec<&'static str> {
     let line = |user: &UserDefinition| {
@@ -242,7 +245,7 @@ fn differing(now: &UserDefinition, given: &UserDefinition) -> Vec<&'static str> 
         return Vec::new();
     }
     // One field at a time is made the same, and the lines are compared again.
-    let fields: [(&'static str, fn(&mut UserDefinition, &UserDefinition)); 8] = [
+    let fields: [(&'static str, Take); 8] = [
         ("display_name", |one, other| one.display_name.clone_from(&other.display_name)),
         ("username", |one, other| one.username.clone_from(&other.username)),
         ("email", |one, other| one.email.clone_from(&other.email)),
@@ -252,7 +255,7 @@ fn differing(now: &UserDefinition, given: &UserDefinition) -> Vec<&'static str> 
         ("access", |one, other| one.access.clone_from(&other.access)),
         ("exceptions", |one, other| one.exceptions.clone_from(&other.exceptions)),
     ];
-    let differs = |(_, take): &(&'static str, fn(&mut UserDefinition, &UserDefinition))| {
+    let differs = |(_, take): &(&'static str, Take)| {
         let mut same = now.clone();
         take(&mut same, given);
         line(&same) != line(now)
