@@ -16,6 +16,7 @@ mod figures;
 mod growth;
 mod grpc;
 mod grpc_batch;
+mod import;
 mod in_process;
 mod made;
 mod many;
@@ -56,6 +57,9 @@ fn main() {
         engine::measure();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if is_wanted("import") {
+        import::measure(&runtime);
+    }
     runtime.block_on(async {
         if is_wanted("in-process") {
             let directory = tempfile::TempDir::new().unwrap();

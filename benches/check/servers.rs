@@ -94,6 +94,16 @@ impl Server {
         Self { child, address, tcp }
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn wait(mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// The processor time that it has used, in seconds.
     pub fn used(&self) -> f64 {
         processes::ticks_of(self.child.id()).unwrap() as f64 / 100.0

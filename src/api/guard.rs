@@ -65,7 +65,7 @@ fn time_limits(path: &str) -> Option<(Duration, Duration)> {
     match method {
         "Check" => Some((seconds(1), seconds(5))),
         "BatchCheck" | "ListPermissions" => Some((seconds(5), seconds(5))),
-        "ApplyCatalog" | "ApplyAccount" | "ExportCatalog" | "ExportAccount" => None,
+        "ApplyCatalog" | "ApplyAccount" | "ExportCatalog" | "ExportAccount" | "ImportUsers" | "ExportUsers" => None,
         _ if method.starts_with("Get") || method.starts_with("List") => Some((seconds(5), seconds(5))),
         _ => Some((seconds(10), seconds(10))),
     }

@@ -12,6 +12,7 @@ mod catalogs;
 mod convert;
 mod exceptions;
 mod guard;
+mod import;
 mod names;
 mod new_access;
 mod parse;

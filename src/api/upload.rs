@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// The largest chunk of a file, in bytes.
-const MAX_CHUNK_BYTES: usize = 256 << 10;
+pub(super) const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// How long an upload may say nothing.
-const IDLE: Duration = Duration::from_secs(30);
+pub(super) const IDLE: Duration = Duration::from_secs(30);
 
 /// How many files may be under way.
 const MAX_TRANSFERS: usize = 16;
@@ -181,16 +181,22 @@ pub(super) async fn refuse<T>(
     let count = count + problems.more();
     let message =
         format!("the file has {count} {}; nothing was changed", if count == 1 { "problem" } else { "problems" });
+    invalid(problems, message).into()
+}
+
+/// The error of a file that has problems.
+pub(super) fn invalid(problems: &Problems, message: String) -> ServiceError {
+    let count = problems.iter().len() as u64 + problems.more();
     let error = ServiceError::new(ErrorReason::FileInvalid, message).with("problems", count.to_string());
     // The first few once more, for who looks at the status alone.
     let violations = problems.iter().take(10).map(|problem| crate::service::Violation {
         field: format!("{}:{}", problem.line, problem.column),
         description: problem.message.clone(),
     });
-    ServiceError { violations: violations.collect(), ..error }.into()
+    ServiceError { violations: violations.collect(), ..error }
 }
 
-fn file_problem(problem: &Problem) -> proto::FileProblem {
+pub(super) fn file_problem(problem: &Problem) -> proto::FileProblem {
     proto::FileProblem {
         line: i32::try_from(problem.line).unwrap_or(i32::MAX),
         column: i32::try_from(problem.column).unwrap_or(i32::MAX),

@@ -1,18 +1,23 @@
 //! UserService.
 
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{Api, MAX_LIST_BYTES, convert, limit_size, parse::Fields};
+use super::{
+    Api, MAX_LIST_BYTES, convert, import, limit_size,
+    parse::Fields,
+    upload::{self, Answers},
+};
 use crate::{
     model::{ProfileRecord, TeamId, UserId},
     proto::{
         self, AddUserTeamsRequest, AddUserTeamsResponse, BatchCreateUsersRequest, BatchCreateUsersResponse,
         CreateUserRequest, CreateUserResponse, DeleteUserRequest, DeleteUserResponse, EraseUserPersonalFieldsRequest,
-        EraseUserPersonalFieldsResponse, GetUserRequest, GetUserResponse, ListUserRolesRequest, ListUserRolesResponse,
-        ListUserTeamsRequest, ListUserTeamsResponse, ListUsersRequest, ListUsersResponse, RecordUserSignInRequest,
-        RecordUserSignInResponse, RemoveUserRoleRequest, RemoveUserRoleResponse, RemoveUserTeamsRequest,
-        RemoveUserTeamsResponse, ReplaceUserTeamsRequest, ReplaceUserTeamsResponse, UpdateUserRequest,
-        UpdateUserResponse, user_service_server::UserService,
+        EraseUserPersonalFieldsResponse, ExportUsersRequest, ExportUsersResponse, GetUserRequest, GetUserResponse,
+        ImportUsersRequest, ImportUsersResponse, ListUserRolesRequest, ListUserRolesResponse, ListUserTeamsRequest,
+        ListUserTeamsResponse, ListUsersRequest, ListUsersResponse, RecordUserSignInRequest, RecordUserSignInResponse,
+        RemoveUserRoleRequest, RemoveUserRoleResponse, RemoveUserTeamsRequest, RemoveUserTeamsResponse,
+        ReplaceUserTeamsRequest, ReplaceUserTeamsResponse, UpdateUserRequest, UpdateUserResponse,
+        user_service_server::UserService,
     },
     service::{
         self, HolderName, MAX_CHANGES_OF_A_WRITE, MAX_TEAMS_OR_ROLES_OF_A_USER, NewUser, UserFilter, UserUpdate,
@@ -258,6 +263,39 @@ impl UserService for Api {
             consistency_token,
         })
         .await
+    }
+
+    type ImportUsersStream = Answers<ImportUsersResponse>;
+
+    async fn import_users(
+        &self,
+        request: Request<Streaming<ImportUsersRequest>>,
+    ) -> Result<Response<Self::ImportUsersStream>, Status> {
+        let (api, messages) = (self.clone(), request.into_inner());
+        Ok(Response::new(self.transfers.answers(|sender| import::run(api, messages, sender))?))
+    }
+
+    type ExportUsersStream = Answers<ExportUsersResponse>;
+
+    async fn export_users(
+        &self,
+        request: Request<ExportUsersRequest>,
+    ) -> Result<Response<Self::ExportUsersStream>, Status> {
+        let request = request.into_inner();
+        let mut fields = Fields::default();
+        let id = fields.account("parent", &request.parent);
+        let id = fields.done(id)?;
+        let at = self.read_at(request.consistency.as_ref())?;
+        let mut export = self.service.export_users(id, at).await?;
+        let token = self.tokens.write(export.revision());
+        Ok(Response::new(self.transfers.answers(|sender| async move {
+            while let Some((chunk, count)) = export.next().await? {
+                let user_count = i64::try_from(count).unwrap_or(i64::MAX);
+                let piece = ExportUsersResponse { chunk, user_count, consistency_token: token.clone() };
+                upload::send(&sender, piece).await?;
+            }
+            Ok(())
+        })?))
     }
 
     async fn list_user_roles(

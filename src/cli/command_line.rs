@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use clap_complete::Shell;
 
 use super::{
-    access, apply, bench, catalog_diff, catalogs, exceptions, exit, export, policies, presets, question, resources,
-    roles, service_accounts, teams, users, who_can,
+    access, apply, bench, catalog_diff, catalogs, exceptions, exit, export, import, policies, presets, question,
+    resources, roles, service_accounts, teams, users, who_can,
 };
 use crate::config::{Listed, ServeArgs};
 
@@ -37,7 +37,7 @@ pub(super) struct ClientArgs {
     )]
     pub(super) address: OsString,
 
-    /// How long connecting may take, and each call [default: 5s; apply and export: as long as they take]
+    /// How long connecting may take, and each call [default: 5s; apply, export and import: as long as they take]
     #[arg(long, global = true, env = "ROLECALL_TIMEOUT", value_name = "DURATION")]
     pub(super) timeout: Option<OsString>,
 
@@ -70,9 +70,27 @@ pub(super) enum Command {
         #[arg(value_name = "NAME", value_parser = export::Name::parse)]
         name: export::Name,
 
+        /// Write only the users of an account, as lines of JSON that can be imported
+        #[arg(long)]
+        users: bool,
+
         /// Write to this file instead of standard output; it is replaced only once all has come
         #[arg(long, value_name = "FILE")]
         output_file: Option<PathBuf>,
+    },
+
+    /// Create users from lines of JSON, one user a line; those that are there already, just as their lines say, are passed over
+    #[command(after_help = import::EXAMPLES)]
+    Import {
+        /// The lines; "-" reads standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        #[command(flatten)]
+        how: import::ImportArgs,
+
+        #[command(flatten)]
+        within: AccountArgs,
     },
 
     /// Load, show and compare the catalogs that ship with this program

@@ -1,4 +1,4 @@
-//! `export`: writes a catalog or an account as a file.
+//! `export`: writes a catalog or an account as a file, or the users of an account as lines.
 //!
 //! A file is written beside its place and renamed once it is whole, so that a failure leaves the old one as it was.
 //! What is no regular file (a pipe, `/dev/stdout`) is written to directly. Start with [`run`].
@@ -16,7 +16,7 @@ use super::{
     Exit, Failure, Output,
     client::{Client, ClientSettings},
 };
-use crate::proto::{ExportAccountRequest, ExportCatalogRequest};
+use crate::proto::{ExportAccountRequest, ExportCatalogRequest, ExportUsersRequest};
 
 /// What can be exported.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Name {
     Catalog(String),
     /// `accounts/ID`
     Account(String),
+    /// The users of `accounts/ID`
+    Users(String),
 }
 
 impl Name {
@@ -37,6 +39,18 @@ impl Name {
             Some(("catalogs", id)) if !id.is_empty() => Ok(Self::Catalog(text.to_owned())),
             Some(("accounts", id)) if !id.is_empty() => Ok(Self::Account(text.to_owned())),
             _ => Err("expected catalogs/ID or accounts/ID".to_owned()),
+        }
+    }
+
+    /// The same, or only the users of the account.
+    ///
+    /// # Errors
+    /// What was expected, if it is no account.
+    pub fn with_users(self, only_users: bool) -> Result<Self, String> {
+        match (only_users, self) {
+            (false, name) => Ok(name),
+            (true, Self::Account(name) | Self::Users(name)) => Ok(Self::Users(name)),
+            (true, Self::Catalog(name)) => Err(format!("{name} has no users; accounts/ID is expected")),
         }
     }
 }
@@ -83,7 +97,18 @@ async fn receive(client: &Client, name: &Name, place: &mut Place<'_>) -> Result<
                 }
             }
         }
+        Name::Users(parent) => {
+            let request = ExportUsersRequest { parent: parent.clone(), consistency: None };
+            let mut answers = client.users().export_users(Request::new(request)).await?.into_inner();
+            while let Some(answer) = answers.message().await? {
+                if !place.write(&answer.chunk)? {
+                    return Ok(());
+                }
+            }
+        }
     }
+    // An account always has a head, but may have no users.
+    is_empty &= !matches!(name, Name::Users(_));
     if is_empty { Err(Failure::new(Exit::Internal, "the server sent an empty file")) } else { Ok(()) }
 }
 

@@ -20,6 +20,7 @@ mod exceptions;
 pub mod exit;
 mod export;
 mod health;
+mod import;
 mod names;
 mod output;
 mod permissions;
@@ -93,6 +94,7 @@ pub struct ClientCommand {
 enum Task {
     Apply { file: PathBuf, how: apply::ApplyArgs },
     Export { name: export::Name, output_file: Option<PathBuf> },
+    Import { account: String, file: PathBuf, how: import::ImportArgs },
     Presets(presets::Command),
     Catalog(CatalogCommand),
     Roles(Account, roles::Command),
@@ -145,8 +147,11 @@ where
         };
     }
     if matches!(cli.command, Command::Export { .. }) && is_flag("output") {
-        return Err(Failure::new(Exit::Usage, "--output changes nothing: export always writes YAML")
-            .with_next("leave it out; to write to a file, give --output-file FILE"));
+        return Err(Failure::new(
+            Exit::Usage,
+            "--output changes nothing: export writes YAML, or with --users lines of JSON",
+        )
+        .with_next("leave it out; to write to a file, give --output-file FILE"));
     }
     // clap hands global arguments down, so those of the subcommand say where each value came from.
     let mut reader = Reader::new(own);
@@ -170,7 +175,11 @@ impl Command {
     fn into_task(self, reader: &mut Reader<'_>) -> Option<Task> {
         Some(match self {
             Self::Apply { file, how } => Task::Apply { file, how },
-            Self::Export { name, output_file } => Task::Export { name, output_file },
+            Self::Export { name, users, output_file } => {
+                let name = reader.read("users", OsStr::new(""), |_| name.with_users(users))?;
+                Task::Export { name, output_file }
+            }
+            Self::Import { file, how, within } => Task::Import { account: within.read(reader)?, file, how },
             Self::Presets(command) => Task::Presets(command),
             Self::Catalog(command) => Task::Catalog(command),
             Self::Roles(within) => Task::Roles(within.read(reader)?, within.command),
@@ -284,6 +293,7 @@ impl Task {
         match self {
             Self::Apply { file, how } => apply(settings, &file, &how, output).await,
             Self::Export { name, output_file } => export::run(settings, &name, output_file.as_deref(), output).await,
+            Self::Import { account, file, how } => import::run(settings, account, &file, &how, output).await,
             Self::Presets(command) => presets::run(settings, command, output).await,
             Self::Catalog(CatalogCommand::Diff(diff)) => diff.run(settings, output).await,
             Self::Catalog(CatalogCommand::Server(command)) => {

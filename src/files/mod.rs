@@ -18,6 +18,8 @@ mod read;
 mod scalar;
 mod statements;
 mod time;
+mod user_line_writer;
+mod user_lines;
 mod vocabulary;
 
 #[cfg(test)]
@@ -37,4 +39,6 @@ pub use node::{FileKind, Position, kind_of};
 pub use problem::{MAX_PROBLEMS, Problem, Problems};
 pub use read::{MAX_DESCRIPTION_BYTES, MAX_DISPLAY_NAME_BYTES};
 pub use time::write as write_time;
+pub use user_line_writer::write_user;
+pub use user_lines::{MAX_LINE_BYTES, parse_user};
 pub use vocabulary::{PermissionPatterns, Vocabulary};

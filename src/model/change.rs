@@ -3,6 +3,8 @@
 //! A [`Change`] is complete in itself. Applying it needs no catalog, no clock and no decision, and so cannot fail for
 //! any reason but the disk.
 
+use std::sync::OnceLock;
+
 use super::{Key, Record};
 
 /// The number of a change: 1 for the first, then one more each. 0 is the empty store.
@@ -57,4 +59,40 @@ pub struct Change {
     pub next_number: u64,
     /// The records that it replaces, each key once.
     pub records: Vec<RecordChange>,
+    /// What was summed up over it.
+    pub sums: Sums,
+}
+
+/// What whoever stores a change has summed up over its records, kept so that it is worked out once. Says nothing about the
+/// change that the change does not say: all are equal, and a copy begins without.
+#[derive(Debug, Default)]
+pub struct Sums(OnceLock<(Summed, [[u64; 4]; 2])>);
+
+/// Which records were summed up: of which revision, where they lie, and how many.
+type Summed = (Revision, usize, usize);
+
+impl Clone for Sums {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Sums {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Sums {}
+
+impl Change {
+    /// Two sums over the records, worked out the first time only.
+    pub fn sums(&self, sum_up: impl Fn(&Self) -> [[u64; 4]; 2]) -> [[u64; 4]; 2] {
+        let summed = (self.revision, self.records.as_ptr().addr(), self.records.len());
+        match self.sums.0.get_or_init(|| (summed, sum_up(self))) {
+            (of, sums) if *of == summed => *sums,
+            // Other records than those were put in since.
+            _ => sum_up(self),
+        }
+    }
 }

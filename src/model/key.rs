@@ -228,6 +228,50 @@ pub enum Dependency {
     Thing(Number),
 }
 
+impl Key {
+    /// The newest of the things that the key names by number: before that was created, nothing can have been kept under the
+    /// key. None: it names nothing by number.
+    #[must_use]
+    pub fn newest(&self) -> Option<Number> {
+        let newest = match *self {
+            Self::CatalogName(_) | Self::AccountName(_) | Self::Request(_) | Self::RequestExpiry { .. } => return None,
+            Self::Catalog(number) | Self::Account(number) | Self::Retired(number) => number,
+            Self::Counts { account }
+            | Self::UserName { account, .. }
+            | Self::TeamName { account, .. }
+            | Self::RoleName { account, .. }
+            | Self::ServiceAccountName { account, .. }
+            | Self::ResourceName { account, .. }
+            | Self::PolicyName { account, .. } => account,
+            Self::CatalogAccount { catalog, account } => catalog.max(account),
+            Self::User { account, user }
+            | Self::Profile { account, user }
+            | Self::SignIn { account, user }
+            | Self::Erasure { account, user } => account.max(user),
+            Self::Team { account, team } | Self::TeamSize { account, team } => account.max(team),
+            Self::Role { account, role } | Self::RoleHolders { account, role } => account.max(role),
+            Self::Membership { account, user, team } | Self::Member { account, team, user } => {
+                account.max(user).max(team)
+            }
+            Self::Binding { account, binding } => account.max(binding),
+            Self::HolderBinding { account, holder, binding } => account.max(holder).max(binding),
+            Self::RoleBinding { account, role, holder, binding } => account.max(role).max(holder.number()).max(binding),
+            Self::ServiceAccount { account, service_account } => account.max(service_account),
+            Self::Resource { account, resource } => account.max(resource),
+            Self::ResourceBinding { account, resource, binding } => account.max(resource).max(binding),
+            Self::Access { account, holder, .. } => account.max(holder),
+            Self::ResourceAccess { account, resource, holder } => account.max(resource).max(holder.number()),
+            Self::Policy { account, policy } => account.max(policy),
+            Self::PolicyRole { account, policy, role } => account.max(policy).max(role),
+            Self::RoleChild { account, parent, child } => account.max(parent).max(child),
+            Self::Exception { account, user, permission } | Self::PermissionException { account, permission, user } => {
+                account.max(user).max(permission)
+            }
+        };
+        Some(newest)
+    }
+}
+
 impl KeyRange {
     /// A key that no key of the range comes before. Keys of one range lie together in the order of keys.
     #[must_use]
@@ -295,6 +339,13 @@ impl KeyRange {
                 Key::PermissionException { account, permission, user: NONE }
             }
         }
+    }
+
+    /// The newest of the things that every key of the range names by number, as in [`Key::newest`].
+    #[must_use]
+    pub fn newest(self) -> Option<Number> {
+        // No number comes before the one that stands for any.
+        self.first_key().newest()
     }
 
     /// Whether a key lies in the range.

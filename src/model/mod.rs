@@ -18,7 +18,7 @@ pub use catalog::{
     FeatureIndex, Index, MAX_ROLE_DEPTH, PermissionDefinition, PermissionIndex, PolicyIndex, ResourceType,
     ResourceTypeIndex, RoleIndex, Section, SectionIndex,
 };
-pub use change::{Actor, Change, RecordChange, Revision, Stamped, Timestamp};
+pub use change::{Actor, Change, RecordChange, Revision, Stamped, Sums, Timestamp};
 pub use comparison::{
     Applied, AppliedAction, RoleDifference, compare_catalogs, compare_roles, count_permissions, difference,
 };

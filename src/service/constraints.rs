@@ -23,6 +23,8 @@ use crate::{
 
 /// How many subjects a message names.
 const NAMED: usize = 10;
+/// How many who hold a role are looked at at a time.
+const PIECE: usize = 64;
 
 /// Refuses a write that breaks what the catalogs of the accounts that it touches demand. Cost: linear in the keys that it
 /// changes; where a catalog demands something, in the roles of everybody whose roles it changes; for a catalog, in all
@@ -453,16 +455,23 @@ impl<'a> State<'a> {
     fn has_lasting_holder(&mut self, role: Number) -> Result<bool, ServiceError> {
         let account = self.account;
         for kind in [HolderKind::User, HolderKind::Team] {
-            for (key, _) in facts::scan_all(self.view, KeyRange::RoleBindingsOf { account, role, kind })? {
-                let Key::RoleBinding { holder, .. } = key else { continue };
-                let users = match holder {
-                    Holder::User(user) => vec![user],
-                    Holder::Team(team) => self.members(team)?,
-                    Holder::ServiceAccount(_) => Vec::new(),
-                };
-                for user in users {
-                    if self.is_lasting_holder(user, role)? {
-                        return Ok(true);
+            let mut after = None;
+            loop {
+                // Few at a time: the first one counts nearly always, and there can be a million behind it.
+                let piece = self.view.scan(KeyRange::RoleBindingsOf { account, role, kind }, after.as_ref(), PIECE)?;
+                let Some((last, _)) = piece.last() else { break };
+                after = Some(last.clone());
+                for (key, _) in piece {
+                    let Key::RoleBinding { holder, .. } = key else { continue };
+                    let users = match holder {
+                        Holder::User(user) => vec![user],
+                        Holder::Team(team) => self.members(team)?,
+                        Holder::ServiceAccount(_) => Vec::new(),
+                    };
+                    for user in users {
+                        if self.is_lasting_holder(user, role)? {
+                            return Ok(true);
+                        }
                     }
                 }
             }

@@ -64,7 +64,8 @@ reasons! {
     FieldInvalid, "FIELD_INVALID", InvalidArgument,
         "Fields are missing or malformed. `google.rpc.BadRequest` names every one of them, what was given and what is expected.";
     FileInvalid, "FILE_INVALID", InvalidArgument,
-        "A file has problems and changed nothing. Every problem was sent before this status, with its line and column.";
+        "A file has problems and changed nothing; of an import, the steps before them stay. Every problem was sent before this \
+         status, with its line and column.";
     FileTooLarge, "FILE_TOO_LARGE", ResourceExhausted,
         "A file, or a chunk of one, is larger than the limit that the message names.";
     EtagMismatch, "ETAG_MISMATCH", Aborted,

@@ -173,7 +173,7 @@ fn find_permission(catalog: &CompiledCatalog, id: &PermissionId) -> Result<Numbe
 }
 
 /// The permission of a number, if an exception can still be for it.
-fn live_permission(catalog: &CompiledCatalog, number: Number) -> Option<PermissionId> {
+pub(super) fn live_permission(catalog: &CompiledCatalog, number: Number) -> Option<PermissionId> {
     let definition = catalog.definition(catalog.permission_of_number(number)?)?;
     (!definition.internal).then(|| definition.id.clone())
 }

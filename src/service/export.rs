@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         AccountId, Facet, Key, KeyRange, Number, PolicyId, Record, ResourcePath, Revision, RoleId, RoleRecord,
-        ServiceAccountId, TeamId, UserId,
+        ServiceAccountId, TeamId, UserId, UserRecord,
     },
     store::View,
 };
@@ -201,21 +201,7 @@ fn step(
             for (_, name) in names {
                 let Record::Name(user) = name.value else { continue };
                 let Some(record) = facts::get_user(view, &Key::User { account, user })? else { continue };
-                let profile = users::profile(view, account, user)?;
-                let mut teams: Vec<TeamId> =
-                    facts::teams_of(view, account, user, &mut |_| {})?.into_iter().map(|(_, id)| id).collect();
-                teams.sort();
-                piece += &writer.user(&UserDefinition {
-                    id: record.value.id.into(),
-                    display_name: profile.display_name,
-                    username: profile.username,
-                    email: profile.email,
-                    state: record.value.state,
-                    teams: teams.into_iter().map(Located::from).collect(),
-                    roles: grants(view, account, catalog, user)?,
-                    access: access(view, account, catalog, user)?,
-                    exceptions: exceptions(view, account, catalog, user)?,
-                });
+                piece += &writer.user(&user_definition(view, account, catalog, user, record.value)?);
             }
             last.map_or(Next::ServiceAccounts(None), |last| Next::Users(Some(last)))
         }
@@ -243,6 +229,31 @@ fn step(
         Next::Nothing => Next::Nothing,
     };
     Ok((piece, next, writer))
+}
+
+/// A user with all that it holds itself.
+pub(super) fn user_definition(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    user: Number,
+    record: UserRecord,
+) -> Result<UserDefinition, ServiceError> {
+    let profile = users::profile(view, account, user)?;
+    let teams = facts::teams_of(view, account, user, &mut |_| {})?;
+    let mut teams: Vec<TeamId> = teams.into_iter().map(|(_, id)| id).collect();
+    teams.sort();
+    Ok(UserDefinition {
+        id: record.id.into(),
+        display_name: profile.display_name,
+        username: profile.username,
+        email: profile.email,
+        state: record.state,
+        teams: teams.into_iter().map(Located::from).collect(),
+        roles: grants(view, account, catalog, user)?,
+        access: access(view, account, catalog, user)?,
+        exceptions: exceptions(view, account, catalog, user)?,
+    })
 }
 
 /// A custom role, without what is gone or internal.
@@ -274,7 +285,7 @@ fn role_definition(
     })
 }
 
-fn facet_name(catalog: &CompiledCatalog, facet: Facet) -> Option<FacetName> {
+pub(super) fn facet_name(catalog: &CompiledCatalog, facet: Facet) -> Option<FacetName> {
     match facet {
         Facet::Feature => Some(FacetName::Feature),
         Facet::Type(index) => {

@@ -17,6 +17,7 @@ mod erasures;
 mod error;
 mod exceptions;
 mod export;
+mod export_users;
 mod facts;
 #[cfg(test)]
 mod faults;
@@ -61,7 +62,7 @@ mod role_tests;
 pub use self::{
     access_lists::{AccessListView, change_access, replace_access_list},
     accounts::{AccountUpdate, AccountView, NewAccount, create_account, delete_account, update_account},
-    apply_account::apply_account,
+    apply_account::{Existing, ImportedUsers, apply_account, import_users},
     bindings::{
         BindingFilter, BindingView, HolderName, NewBinding, ReplacedRoles, create_bindings, delete_bindings,
         replace_bindings,
@@ -77,6 +78,7 @@ pub use self::{
     error::{ErrorReason, ServiceError, StatusKind, Violation},
     exceptions::{ExceptionView, NewException, create_exception, delete_exception},
     export::AccountExport,
+    export_users::UsersExport,
     facts::{PolicyName, RoleName},
     holders::{RoleHolderCounts, RoleHolderName, RoleHolderView, RolePermissionView, RoleSectionView},
     listings::{

@@ -43,6 +43,8 @@ pub(super) struct Plan<'a> {
     /// Its answer will be kept, so that it is a change even if it changes nothing else.
     pub(super) is_remembered: bool,
     next_number: u64,
+    /// The first number that was free when it began: nothing is kept under what has this number or a later one.
+    first_number: u64,
     changes: BTreeMap<Key, RecordChange>,
 }
 
@@ -50,7 +52,8 @@ impl<'a> Plan<'a> {
     /// A plan for the write after the revision `last`.
     pub(super) fn new(core: &'a Core, pending: &'a Pending, time: Timestamp, last: Revision, next_number: u64) -> Self {
         let (is_dry, is_remembered, changes) = (false, false, BTreeMap::new());
-        Self { core, pending, time, is_dry, last, is_remembered, next_number: next_number.max(1), changes }
+        let first_number = next_number.max(1);
+        Self { core, pending, time, is_dry, last, is_remembered, next_number: first_number, first_number, changes }
     }
 
     /// The revision at which what is planned so far holds.
@@ -177,10 +180,21 @@ impl<'a> Plan<'a> {
 
     /// A record without this plan's own changes.
     fn underneath(&self, key: &Key) -> Result<Option<Stamped<Record>>, StoreError> {
+        if self.is_new(key.newest()) {
+            return Ok(None);
+        }
         match self.pending.records.get(key) {
             Some(pending) => Ok(pending.clone()),
             None => self.core.store.get(key),
         }
+    }
+}
+
+impl Plan<'_> {
+    /// Whether a number was given out by this very plan: then there is nothing to be read of it, which saves a large plan
+    /// most of its reads.
+    fn is_new(&self, number: Option<Number>) -> bool {
+        number.is_some_and(|number| number.0 >= self.first_number)
     }
 }
 
@@ -257,7 +271,10 @@ impl Plan<'_> {
             overlay.insert(key, value);
         }
         // Each change can take at most one record away, so this many more make up for all of them.
-        let stored = self.core.store.scan(range, after, limit + overlay.len())?;
+        let stored = match self.is_new(range.newest()) {
+            true => Vec::new(),
+            false => self.core.store.scan(range, after, limit + overlay.len())?,
+        };
         let mut merged: BTreeMap<Key, Stamped<Record>> = stored.into_iter().collect();
         for (key, value) in overlay {
             match value {

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     cache::{CommitError, MAX_SLOTS_OF_A_WRITE},
-    model::{Actor, Change, Dependency, Key, RecordChange, Revision, Timestamp},
+    model::{Actor, Change, Dependency, Key, RecordChange, Revision, Sums, Timestamp},
     store::{ChangeLog, StoreError},
 };
 
@@ -253,7 +253,10 @@ impl Writer {
                 if !records.is_empty() {
                     revision = Revision(revision.0 + 1);
                     next_number = free;
-                    pending.take_in(revision, &records);
+                    if records.len() <= LARGE_CHANGE {
+                        // After a larger one the group ends, and nobody plans over it.
+                        pending.take_in(revision, &records);
+                    }
                     changes.push(change(revision, time, job.actor, job.method, next_number, records));
                 }
                 told.push((planned.tell, Ok(revision)));
@@ -357,7 +360,7 @@ fn change(
     next_number: u64,
     records: Vec<RecordChange>,
 ) -> Change {
-    Change { revision, time, actor, method: method.to_owned(), next_number, records }
+    Change { revision, time, actor, method: method.to_owned(), next_number, records, sums: Sums::default() }
 }
 
 /// What a group touches, or, if that is very much, the accounts that it touches.

@@ -11,7 +11,7 @@ use super::{
 use crate::model::{
     AccessRecord, AccountId, Actor, BindingRecord, Change, ExceptionRecord, FacetNumber, HeldRecord, Holder, Key,
     KeyRange, Kind, Number, ProfileRecord, Record, RecordChange, ResourcePath, ResourceRecord, RetiredRecord, Revision,
-    RoleId, Stamped, TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
+    RoleId, Stamped, Sums, TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
 /// Options for tests: no ballast, no limit on the disk, small segments.
@@ -90,6 +90,7 @@ impl Writer {
             method: "Test".to_owned(),
             next_number: 1 + revision.0 * 10,
             records,
+            sums: Sums::default(),
         };
         self.digest = self.digest.after(&change);
         self.at.push(self.facts.clone());

@@ -15,6 +15,7 @@ mod files;
 mod history;
 mod journal;
 mod key_codec;
+mod large;
 mod memory;
 mod open;
 mod prepared;

@@ -40,7 +40,7 @@ pub struct OpenOptions {
     pub journal: JournalOptions,
     /// What sled is told to cache, in bytes. It takes several times as much memory.
     pub cache_bytes: u64,
-    /// A snapshot is due when the journal has grown by so many bytes since the last one.
+    /// A snapshot is due when the journal has grown by so many bytes since the last one, and by as many as that has.
     pub snapshot_every_bytes: u64,
     /// Changes younger than this are never deleted.
     pub journal_kept: Duration,
@@ -233,14 +233,16 @@ impl Opened {
         self.store_id
     }
 
-    /// Whether the journal has grown so much since the last snapshot that another one is due.
+    /// Whether the journal has grown so much since the last snapshot that another one is due: by as much as the options
+    /// say, and by as much as the snapshot has.
     #[must_use]
     pub fn should_snapshot(&self) -> bool {
-        let newest = snapshot::list(&self.paths.snapshots, self.store_id)
-            .ok()
-            .and_then(|files| files.first().map(|file| file.revision))
-            .unwrap_or_default();
-        self.log.bytes_after(newest) > self.options.snapshot_every_bytes
+        let newest = snapshot::list(&self.paths.snapshots, self.store_id).unwrap_or_default().into_iter().next();
+        // Each is the whole state. As far apart as the last one is large, all of them together cost no more than what was
+        // written since the beginning, a few times over; and reading the journal behind it no more than reading it.
+        let size = newest.as_ref().and_then(|file| file.path.metadata().ok()).map_or(0, |metadata| metadata.len());
+        let revision = newest.map(|file| file.revision).unwrap_or_default();
+        self.log.bytes_after(revision) > self.options.snapshot_every_bytes.max(size)
     }
 
     /// Writes a snapshot of the head while writes go on, and deletes all but the last two. Gives its revision. To be

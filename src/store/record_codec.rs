@@ -11,7 +11,7 @@ use crate::model::{
     AccessRecord, AccountId, AccountRecord, AccountState, Actor, ApiScopeId, BindingRecord, Change, CountsRecord,
     ExceptionRecord, FacetNumber, HeldRecord, Holder, InvalidId, Key, Kind, Number, PolicyId, PolicyRecord,
     ProfileRecord, Record, RecordChange, RequestRecord, ResourcePath, ResourceRecord, RetiredRecord, Revision,
-    RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped,
+    RoleHoldersRecord, RoleId, RoleRecord, ServiceAccountId, ServiceAccountRecord, ServiceAccountState, Stamped, Sums,
     TeamId, TeamRecord, Timestamp, UserId, UserRecord, UserState,
 };
 
@@ -448,6 +448,7 @@ pub(super) fn change_from_proto(
         method: change.method,
         next_number: change.next_number,
         records,
+        sums: Sums::default(),
     })
 }
 

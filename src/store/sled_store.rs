@@ -1,6 +1,6 @@
 //! The state on sled: current records, the before-images of what was replaced, and how far both have come.
 //!
-//! Five trees change together in one transaction. `state`: key -> value. `history`: key, zero byte, the revision that
+//! Five trees change together in one transaction; what changes very much at once is written by `large`. `state`: key -> value. `history`: key, zero byte, the revision that
 //! replaced it -> value. `parts`: what does not fit into a value of sled, under key, zero byte, the revision that wrote
 //! it, position; an old part is never rewritten, so a reader never meets half of two values. `users`: the index that users are found by. `meta`: one row.
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
@@ -30,10 +30,11 @@ use super::{
 use crate::model::{Change, Key, KeyRange, Number, Record, RecordChange, Revision, Stamped};
 
 /// sled keeps larger values in files of their own, a second path that is not as safe.
-const VALUE_BYTES: usize = 3584;
-/// A transaction holds at most so many records; larger changes take several.
+pub(super) const VALUE_BYTES: usize = 3584;
+/// A transaction holds at most so many records; larger changes take none.
 pub(super) const TRANSACTION_RECORDS: usize = 1000;
-const META_KEY: &[u8] = b"meta";
+/// Where the one row of [`Meta`] stands.
+pub(super) const META_KEY: &[u8] = b"meta";
 const META_VERSION: u32 = 2;
 
 /// The state on sled.
@@ -92,7 +93,7 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         Layout::default()
             .u32(META_VERSION)
             .u64(self.store_id)
@@ -176,7 +177,7 @@ pub(super) fn suffixed(key: &[u8], revision: Revision) -> Vec<u8> {
     Layout::default().bytes(key).bytes(&[0]).u64(revision.0).0
 }
 
-fn part_key(key: &[u8], revision: Revision, position: u32) -> Vec<u8> {
+pub(super) fn part_key(key: &[u8], revision: Revision, position: u32) -> Vec<u8> {
     Layout(suffixed(key, revision)).u32(position).0
 }
 
@@ -250,6 +251,11 @@ impl SledStore {
         *self.published.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The tree of `meta`.
+    pub(super) fn meta_tree(&self) -> &Tree {
+        &self.meta
+    }
+
     /// The row of `meta` as it is now.
     pub(super) fn meta(&self) -> Meta {
         self.lock().meta
@@ -318,20 +324,7 @@ impl SledStore {
                 records = 0;
             }
             if change.records.len() > TRANSACTION_RECORDS {
-                // Begun but not finished, the head stays, and the next start applies the change again from its journal.
-                self.commit(writer, &Rows::default(), Meta { applying: change.revision, ..meta })?;
-                let mut chunks = change.records.chunks(TRANSACTION_RECORDS).peekable();
-                while let Some(chunk) = chunks.next() {
-                    let mut rows = Rows::default();
-                    self.add_records(&mut rows, &mut meta, change, chunk)?;
-                    if chunks.peek().is_some() {
-                        let unfinished = Meta { applying: change.revision, ..writer.meta };
-                        self.commit(writer, &rows, unfinished)?;
-                    } else {
-                        meta.head = meta.head.moved_by(change);
-                        self.finish(writer, &rows, meta)?;
-                    }
-                }
+                meta = self.apply_large(writer, meta, change)?;
             } else {
                 self.add_records(&mut rows, &mut meta, change, &change.records)?;
                 meta.head = meta.head.moved_by(change);
@@ -341,14 +334,10 @@ impl SledStore {
         if records > 0 { self.finish(writer, &rows, meta) } else { Ok(()) }
     }
 
-    /// Leaves a large change as a crash after its first transaction does.
+    /// Leaves a large change as a crash amid it does.
     #[cfg(test)]
-    pub(super) fn apply_half(&self, change: &Change) -> Result<(), StoreError> {
-        let mut writer = self.lock();
-        let (mut rows, unfinished) = (Rows::default(), Meta { applying: change.revision, ..writer.meta });
-        let chunk = change.records.chunks(TRANSACTION_RECORDS).next().unwrap_or_default();
-        self.add_records(&mut rows, &mut Meta::default(), change, chunk)?;
-        self.commit(&mut writer, &rows, unfinished).map(|_| ())
+    pub(super) fn apply_half(&self, change: &Change, stops: super::large::Stops) -> Result<(), StoreError> {
+        self.write_large(&mut self.lock(), change, stops).map(|_| ())
     }
 
     pub(super) fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
@@ -424,7 +413,7 @@ impl SledStore {
                 None => rows.state.remove(key),
             }
         }
-        self.users.add(&mut rows.users, records, change)
+        self.users.add(&mut rows.users, records, change, false)
     }
 }
 

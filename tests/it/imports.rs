@@ -20,7 +20,7 @@ const TABLE: &[Row] = &[
     Row("engine", "model", "foldhash thiserror"),
     Row("conditions", "engine", "cel thiserror"),
     // Which texts are conditions is asked of the language; times are written as prost writes them.
-    Row("files", "conditions model", "granit_parser prost_types serde_json"),
+    Row("files", "conditions model", "granit_parser prost_types serde serde_json"),
     Row("presets", "", ""),
     Row("store", "model", "crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
     Row("cache", "model", "arc_swap bytemuck foldhash moka shuttle"),

@@ -19,6 +19,7 @@ mod constraints;
 mod crash;
 mod debugging;
 mod errors_doc;
+mod importing;
 mod imports;
 mod management;
 mod manners;

@@ -42,6 +42,20 @@ impl std::fmt::Display for HeldGrant {
     }
 }
 
+/// The name that files have for a role that is held, internal or not; none: it is gone.
+pub(in crate::service) fn role_name_of(
+    view: &dyn View,
+    account: Number,
+    catalog: &CompiledCatalog,
+    role: Number,
+) -> Result<Option<RoleName>, ServiceError> {
+    let role = facts::role_of_number(view, account, catalog, role, &mut |_| {})?;
+    Ok(role.map(|(role, _)| match role.origin {
+        RoleOrigin::Catalog { .. } => RoleName::Managed(role.id.clone()),
+        RoleOrigin::Account => RoleName::Custom(role.id.clone()),
+    }))
+}
+
 /// The roles that a holder has on what exists, each with its binding, in the order of names.
 pub(in crate::service) fn grants_of(
     view: &dyn View,
@@ -51,11 +65,7 @@ pub(in crate::service) fn grants_of(
 ) -> Result<BTreeMap<HeldGrant, Number>, ServiceError> {
     let mut grants = BTreeMap::new();
     for held in facts::bindings_of(view, account, holder)? {
-        let Some((role, _)) = facts::role_of_number(view, account, catalog, held.role, &mut |_| {})? else { continue };
-        let role = match role.origin {
-            RoleOrigin::Catalog { .. } => RoleName::Managed(role.id.clone()),
-            RoleOrigin::Account => RoleName::Custom(role.id.clone()),
-        };
+        let Some(role) = role_name_of(view, account, catalog, held.role)? else { continue };
         let resource = match held.resource {
             None => None,
             Some(resource) => {
@@ -101,6 +111,9 @@ impl Application<'_, '_> {
         for (_, given) in wanted.iter().filter(|(grant, _)| !held.contains_key(grant)) {
             let HeldRecord { role, resource, expires } = *given;
             insert_binding(self.plan, self.account, holder, role, resource, expires)?;
+        }
+        if is_new {
+            return Ok(None);
         }
         let texts = |grants: Vec<HeldGrant>| grants.iter().map(ToString::to_string).collect();
         let (held, wanted) = (texts(held.into_keys().collect()), texts(wanted.into_keys().collect()));
@@ -164,6 +177,9 @@ impl Application<'_, '_> {
             for exception in exceptions_of(self.plan, account, catalog, user)? {
                 held.insert(exception.permission.clone(), exception.record);
             }
+        }
+        if is_new && exceptions.is_empty() {
+            return Ok(None);
         }
         let shown = |permission: &dyn std::fmt::Display, reason: &str, expires: Option<Timestamp>| {
             let until = expires.map(|expires| format!(" until {}", write_time(expires))).unwrap_or_default();

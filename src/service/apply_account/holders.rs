@@ -13,7 +13,7 @@ use super::{
     Application, Refused, changed_texts, grown,
 };
 use crate::{
-    files::{AccountDefinition, Located},
+    files::{AccountDefinition, Located, UserDefinition},
     model::{
         AppliedAction, Holder, Key, KeyRange, Number, ProfileRecord, Record, ServiceAccountRecord, TeamId, TeamRecord,
         UserRecord, difference,
@@ -90,44 +90,12 @@ impl Application<'_, '_> {
         }
         for (index, user) in file.users.iter().enumerate() {
             let id = &user.id.value;
-            let personal = ProfileRecord {
-                display_name: user.display_name.clone(),
-                username: user.username.clone(),
-                email: user.email.clone(),
-            };
-            let (number, mut details, is_new) = match existing.remove(id) {
-                None => {
-                    let time = self.plan.time;
-                    let record = UserRecord { id: id.clone(), state: user.state, created: time, updated: time };
-                    (insert_user(self.plan, account, record, personal)?, Vec::new(), true)
+            match self.apply_user(user, &format!("users[{index}]"), existing.remove(id))? {
+                None => self.note(AppliedAction::Create, format!("users/{id}"), &[]),
+                Some(details) if !details.is_empty() => {
+                    self.note(AppliedAction::Update, format!("users/{id}"), &details);
                 }
-                Some((number, record)) => {
-                    let before = profile(self.plan, account, number)?;
-                    let mut details = changed_texts(&[
-                        ("display_name", &before.display_name, &personal.display_name),
-                        ("username", &before.username, &personal.username),
-                        ("email", &before.email, &personal.email),
-                    ]);
-                    if record.state != user.state {
-                        details.push("state".to_owned());
-                    }
-                    if !details.is_empty() {
-                        let record = UserRecord { state: user.state, updated: self.plan.time, ..record };
-                        self.plan.put(Key::User { account, user: number }, Record::User(record))?;
-                        put_profile(self.plan, account, number, personal)?;
-                    }
-                    (number, details, false)
-                }
-            };
-            details.extend(self.apply_memberships(number, is_new, &user.teams)?);
-            let (holder, place) = (Holder::User(number), format!("users[{index}]"));
-            details.extend(self.apply_bindings(holder, is_new, &place, &user.roles)?);
-            details.extend(self.apply_access(holder, is_new, &user.access)?);
-            details.extend(self.apply_exceptions(number, is_new, &place, &user.exceptions)?);
-            if is_new {
-                self.note(AppliedAction::Create, format!("users/{id}"), &[]);
-            } else if !details.is_empty() {
-                self.note(AppliedAction::Update, format!("users/{id}"), &details);
+                Some(_) => {}
             }
         }
         for (id, (number, _)) in existing {
@@ -135,6 +103,52 @@ impl Application<'_, '_> {
             remove_user(self.plan, account, number, id)?;
         }
         Ok(())
+    }
+
+    /// Creates a user, or makes it equal to its definition. Gives what of it differed; none: it is new. `place`: where the
+    /// definition stands.
+    pub(super) fn apply_user(
+        &mut self,
+        user: &UserDefinition,
+        place: &str,
+        existing: Option<(Number, UserRecord)>,
+    ) -> Result<Option<Vec<String>>, Refused> {
+        let (account, id) = (self.account, &user.id.value);
+        let personal = ProfileRecord {
+            display_name: user.display_name.clone(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+        };
+        let (number, mut details, is_new) = match existing {
+            None => {
+                let time = self.plan.time;
+                let record = UserRecord { id: id.clone(), state: user.state, created: time, updated: time };
+                (insert_user(self.plan, account, record, personal)?, Vec::new(), true)
+            }
+            Some((number, record)) => {
+                let before = profile(self.plan, account, number)?;
+                let mut details = changed_texts(&[
+                    ("display_name", &before.display_name, &personal.display_name),
+                    ("username", &before.username, &personal.username),
+                    ("email", &before.email, &personal.email),
+                ]);
+                if record.state != user.state {
+                    details.push("state".to_owned());
+                }
+                if !details.is_empty() {
+                    let record = UserRecord { state: user.state, updated: self.plan.time, ..record };
+                    self.plan.put(Key::User { account, user: number }, Record::User(record))?;
+                    put_profile(self.plan, account, number, personal)?;
+                }
+                (number, details, false)
+            }
+        };
+        details.extend(self.apply_memberships(number, is_new, &user.teams)?);
+        let holder = Holder::User(number);
+        details.extend(self.apply_bindings(holder, is_new, place, &user.roles)?);
+        details.extend(self.apply_access(holder, is_new, &user.access)?);
+        details.extend(self.apply_exceptions(number, is_new, place, &user.exceptions)?);
+        Ok((!is_new).then_some(details))
     }
 
     pub(super) fn apply_service_accounts(&mut self, file: &AccountDefinition) -> Result<(), Refused> {
@@ -195,15 +209,17 @@ impl Application<'_, '_> {
         wanted: &[Located<TeamId>],
     ) -> Result<Option<String>, Refused> {
         let account = self.account;
+        if is_new {
+            for team in wanted {
+                let Some(number) = self.teams.get(&team.value) else { continue };
+                set_membership(self.plan, account, user, *number, true)?;
+            }
+            return Ok(None);
+        }
         let wanted: BTreeMap<String, Number> =
             wanted.iter().filter_map(|team| Some((team.value.to_string(), *self.teams.get(&team.value)?))).collect();
-        let held: BTreeMap<String, Number> = match is_new {
-            true => BTreeMap::new(),
-            false => facts::teams_of(self.plan, account, user, &mut |_| {})?
-                .into_iter()
-                .map(|(number, id)| (id.to_string(), number))
-                .collect(),
-        };
+        let held = facts::teams_of(self.plan, account, user, &mut |_| {})?.into_iter();
+        let held: BTreeMap<String, Number> = held.map(|(number, id)| (id.to_string(), number)).collect();
         for (_, team) in wanted.iter().filter(|(id, _)| !held.contains_key(*id)) {
             set_membership(self.plan, account, user, *team, true)?;
         }

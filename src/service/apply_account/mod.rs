@@ -10,13 +10,15 @@ use std::{
 
 mod given;
 mod holders;
+mod import;
 mod parts;
 mod references;
 mod roles;
 
+pub use self::import::{Existing, ImportedUsers, import_users};
 use self::references::Names;
 pub(super) use self::{
-    given::grants_of,
+    given::{grants_of, role_name_of},
     roles::{policy_name, role_name},
 };
 use super::{

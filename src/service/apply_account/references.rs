@@ -10,7 +10,7 @@ use crate::{
     engine::CompiledCatalog,
     files::{
         AccessDefinition, AccountDefinition, FacetName, Located, PolicyDefinition, PolicyName, Problems,
-        RoleDefinition, RoleGrant, RoleName, StatementDefinition, Vocabulary,
+        RoleDefinition, RoleGrant, RoleName, StatementDefinition, UserDefinition, Vocabulary,
     },
     model::{CatalogDefinition, Facet, FeatureId, MAX_ROLE_DEPTH, Number, PermissionId, RoleId, Statement},
 };
@@ -61,18 +61,20 @@ pub(super) fn resolve(
         resolver.access(&place, &team.access);
     }
     for (index, user) in file.users.iter().enumerate() {
-        let place = format!("users[{index}]");
-        resolver.grants(&place, &user.roles);
-        resolver.access(&place, &user.access);
-        for (position, exception) in user.exceptions.iter().enumerate() {
-            let place = format!("{place}.exceptions[{position}].permission");
-            resolver.permission(&exception.permission, &place);
-        }
+        resolver.user(&format!("users[{index}]"), user);
     }
     for (index, service_account) in file.service_accounts.iter().enumerate() {
         resolver.grants(&format!("service_accounts[{index}]"), &service_account.roles);
     }
     Names { features }
+}
+
+/// Looks up every name of users that only the catalog can tell, and reports each that it does not have.
+pub(super) fn resolve_users(catalog: &CompiledCatalog, users: &[UserDefinition], problems: &mut Problems) {
+    let mut resolver = Resolver { catalog, definition: &catalog.catalog().definition, problems };
+    for user in users {
+        resolver.user(&format!("users/{}", user.id.value), user);
+    }
 }
 
 /// The facet of a name in a file.
@@ -199,6 +201,14 @@ impl Resolver<'_> {
     fn grants(&mut self, place: &str, grants: &[RoleGrant]) {
         for (position, grant) in grants.iter().enumerate() {
             self.managed_role(&grant.role, &format!("{place}.roles[{position}]"), true);
+        }
+    }
+
+    fn user(&mut self, place: &str, user: &UserDefinition) {
+        self.grants(place, &user.roles);
+        self.access(place, &user.access);
+        for (position, exception) in user.exceptions.iter().enumerate() {
+            self.permission(&exception.permission, &format!("{place}.exceptions[{position}].permission"));
         }
     }
 

@@ -14,7 +14,7 @@ use std::{
 use crate::{
     model::{
         Actor, Change, Key, KeyRange, Number, ProfileRecord, Record, RecordChange, RequestKey, RequestRecord, Revision,
-        Stamped, Timestamp, UserId, UserRecord, UserState,
+        Stamped, Sums, Timestamp, UserId, UserRecord, UserState,
     },
     store::{
         ChangeLog as _, Digest, FileJournal, MemoryStore, Opened, Store, StoreError, UserText,
@@ -79,7 +79,8 @@ impl World {
             changed.push(RecordChange { key, before, after });
         }
         let (time, method) = (Timestamp(revision.0), "Test".to_owned());
-        let change = Change { revision, time, actor: Actor::Server, method, next_number: 99, records: changed };
+        let sums = Sums::default();
+        let change = Change { revision, time, actor: Actor::Server, method, next_number: 99, records: changed, sums };
         self.digest = self.digest.after(&change);
         self.changes.push(change.clone());
         change

@@ -146,6 +146,9 @@ pub(super) struct Pending {
     rows: BTreeMap<Vec<u8>, Written>,
 }
 
+/// Rows to be written, each key once; none: it goes.
+pub(super) type IndexRows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 #[derive(Debug)]
 struct Written {
     before: Option<Vec<u8>>,
@@ -213,7 +216,23 @@ impl Pending {
 
     /// The writes, and the digest of the index after them.
     pub(super) fn batch(&self, digest: Digest) -> (Batch, Digest) {
-        let (mut batch, mut digest) = (Batch::default(), digest);
+        let mut batch = Batch::default();
+        let digest = self.each(digest, |key, after| match after {
+            Some(after) => batch.insert(key, after),
+            None => batch.remove(key),
+        });
+        (batch, digest)
+    }
+
+    /// The same one by one: entries in the order of their keys, and only then what says that a user has them.
+    pub(super) fn rows(&self, digest: Digest) -> (IndexRows, Digest) {
+        let mut rows = Vec::with_capacity(self.rows.len() + self.users.len());
+        let digest = self.each(digest, |key, after| rows.push((key.to_vec(), after.map(<[u8]>::to_vec))));
+        (rows, digest)
+    }
+
+    fn each(&self, digest: Digest, mut put: impl FnMut(&[u8], Option<&[u8]>)) -> Digest {
+        let mut digest = digest;
         let mut write = |key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>| {
             if before == after {
                 return;
@@ -221,13 +240,10 @@ impl Pending {
             if let Some(before) = before {
                 digest = digest.minus(index_row(key, before));
             }
-            match after {
-                Some(after) => {
-                    digest = digest.plus(index_row(key, after));
-                    batch.insert(key, after);
-                }
-                None => batch.remove(key),
+            if let Some(after) = after {
+                digest = digest.plus(index_row(key, after));
             }
+            put(key, after);
         };
         for (key, row) in &self.rows {
             write(key, row.before.as_deref(), row.after.as_deref());
@@ -247,7 +263,7 @@ impl Pending {
                 write(&chunk_key(*who, position), old, new);
             }
         }
-        (batch, digest)
+        digest
     }
 }
 
@@ -279,11 +295,14 @@ impl UserIndex {
     ///
     /// A large change is written in pieces, all users before all profiles. A user who has both in it is taken in with
     /// the profile: otherwise every user would be written twice, first as one without a name.
+    ///
+    /// `is_first`: nothing of the change can have been written. Then there is nothing to look up of users that it creates.
     pub(super) fn add(
         &self,
         pending: &mut Pending,
         records: &[RecordChange],
         change: &Change,
+        is_first: bool,
     ) -> Result<(), StoreError> {
         let in_change = |key: &Key| {
             let place = change.records.binary_search_by(|record| record.key.cmp(key)).ok()?;
@@ -298,9 +317,19 @@ impl UserIndex {
             if matches!(found, Source::User(_)) && is_found() && profile().is_some() {
                 continue;
             }
-            self.touch(pending, who)?;
+            let of_user = match found {
+                Source::User(_) => Some(record),
+                Source::Profile(_) => in_change(&Key::User { account, user }),
+            };
+            let is_new = |of: &RecordChange| of.before.is_none();
+            if is_first && matches!(found, Source::Profile(_)) && is_new(record) && of_user.is_some_and(is_new) {
+                // The index has nothing of somebody who has neither of the two.
+                pending.users.entry(who).or_default();
+            } else {
+                self.touch(pending, who)?;
+            }
             if matches!(found, Source::Profile(_))
-                && let Some(of_user) = in_change(&Key::User { account, user })
+                && let Some(of_user) = of_user
             {
                 pending.set(who, Source::User(of_user.after.as_ref()), change.revision);
             }

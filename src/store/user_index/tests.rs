@@ -6,12 +6,13 @@ use std::{collections::BTreeMap, fs, thread};
 
 use crate::{
     model::{
-        Actor, Change, Key, Number, ProfileRecord, Record, RecordChange, Revision, Stamped, Timestamp, UserId,
+        Actor, Change, Key, Number, ProfileRecord, Record, RecordChange, Revision, Stamped, Sums, Timestamp, UserId,
         UserRecord, UserState,
     },
     store::{
         ChangeLog as _, Digest, MemoryStore, Opened, Store, StoreError, UserText,
         conformance::{Random, options},
+        large::Stops,
         open,
     },
 };
@@ -138,6 +139,7 @@ impl Users {
             method: "Test".to_owned(),
             next_number: 5,
             records: changed,
+            sums: Sums::default(),
         };
         self.digest = self.digest.after(&change);
         self.head = revision;
@@ -261,7 +263,15 @@ fn a_page_of_users_is_what_a_scan_gives_at_every_revision_that_is_kept() {
 impl Users {
     fn memory_change(&self) -> Change {
         let (time, method) = (Timestamp(9), "Sweep".to_owned());
-        Change { revision: self.head, time, actor: Actor::Server, method, next_number: 5, records: Vec::new() }
+        Change {
+            revision: self.head,
+            time,
+            actor: Actor::Server,
+            method,
+            next_number: 5,
+            records: Vec::new(),
+            sums: Sums::default(),
+        }
     }
 }
 
@@ -325,13 +335,16 @@ fn a_large_change_that_was_applied_by_half_and_then_again_leaves_the_index_right
     let mut opened = open(directory.path(), options()).unwrap();
     let first = users.group(3, 30, 60);
     users.write(&opened, &first);
-    for round in 0..4 {
+    for round in 0..8 {
         let large = users.change(1200, 900);
         assert!(large.records.len() > 1000);
         opened.log.append(Revision(large.revision.0 - 1), std::slice::from_ref(&large), users.digest).unwrap();
-        opened.store.apply_half(&large).unwrap();
+        // Nothing, a part, and all of the entries; the users' own rows come last.
+        let rows = [0, 1, 500, 3_000, 6_000, 9_000, usize::MAX][round % 7];
+        opened.store.apply_half(&large, Stops { records: 600, index: rows }).unwrap();
         if round % 2 == 0 {
-            opened.store.apply_half(&large).unwrap();
+            let rows = rows.saturating_add(700);
+            opened.store.apply_half(&large, Stops { records: usize::MAX, index: rows }).unwrap();
         }
         // The half that is there is of no revision that can be asked for.
         users.check(&*opened.store, Revision(large.revision.0 - 1));

@@ -72,6 +72,16 @@ pub const METHODS: &[MethodRules] = &[
     ("DeleteAccount", &[("name", Anchor(&[Account]), "accounts/{account}"), ("etag", Etag(Account), "")]),
     ("ApplyAccount", &[("chunk", Chunk, "{account_file}"), ("last", Last, "true"), ("etag", Etag(Account), "")]),
     ("ExportAccount", &[("name", Anchor(&[Account]), "accounts/{account}")]),
+    (
+        "ImportUsers",
+        &[
+            ("parent", Anchor(&[Account]), "accounts/{account}"),
+            ("chunk", Free, ""),
+            ("last", Last, "true"),
+            ("existing", OneOf("EXISTING_SKIP"), ""),
+        ],
+    ),
+    ("ExportUsers", &[("parent", Anchor(&[Account]), "accounts/{account}")]),
     ("GetRole", &[("name", Anchor(ROLE), "accounts/{account}/roles/agent"), ("account", Filter(&[Account]), "")]),
     (
         "ListRoles",
