@@ -139,9 +139,9 @@ impl Bound {
 }
 
 impl Wanted {
-    /// Whether it is about a row.
+    /// Whether it is about a row: names of rows can end in how many there are of something.
     pub fn is_about(&self, part: &str, row: &Row) -> bool {
-        self.part == part && self.what == row.what && (self.limit.is_empty() || self.limit == row.limit)
+        self.part == part && row.what.starts_with(self.what) && (self.limit.is_empty() || self.limit == row.limit)
     }
 }
 

@@ -22,7 +22,7 @@ fn users() -> usize {
 }
 
 /// The servers that do nothing.
-const NOTHING: &str = "a server that does nothing";
+pub const NOTHING: &str = "a server that does nothing";
 pub const PLAIN: &str = "tonic as it comes";
 
 /// What one run of the load generator asks.

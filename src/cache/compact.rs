@@ -54,6 +54,14 @@ const WAYS: usize = 8;
 /// Words before those of the name.
 const HEADER: usize = 3;
 const LONGEST: usize = HEADER + MAX_ID_BYTES.div_ceil(8);
+/// How many buckets are in use at first, by how much they grow, and up to where they grow so: then all are, because from
+/// there on every name that is known would be noted anew too many times, or at a time when there are too many.
+#[cfg(not(feature = "shuttle"))]
+const FIRST_BUCKETS: u64 = 512;
+#[cfg(feature = "shuttle")]
+const FIRST_BUCKETS: u64 = 1;
+const GROWTH: u64 = 8;
+const LAST_BUCKETS: u64 = 4096;
 /// How many names one that comes may let stay in the room that it needs.
 const STAYING: usize = 1024;
 /// What the names of one account may take of the ring, in per cent.
@@ -95,6 +103,8 @@ pub struct CompactTable {
     /// How many of the first words are left out, so that each bucket is one line of the processor's cache.
     skipped: usize,
     buckets: usize,
+    /// How many of the buckets, from the first on, are in use: a small table stands in few pages of memory.
+    used: AtomicU64,
     ring: Box<[AtomicU64]>,
     writer: Mutex<Writer>,
     hasher: SeedableRandomState,
@@ -183,6 +193,7 @@ impl CompactTable {
             pointers,
             skipped,
             buckets,
+            used: AtomicU64::new(FIRST_BUCKETS.min(buckets as u64)),
             ring: zeroes(ring),
             writer: Mutex::new(writer),
             hasher: SeedableRandomState::with_seed(seed, foldhash::SharedSeed::global_fixed()),
@@ -211,11 +222,12 @@ impl CompactTable {
 
     /// The two buckets in which a name can be.
     fn buckets_of(&self, hash: u64) -> impl Iterator<Item = &[AtomicU64; WAYS]> {
+        let used = self.used.load(Ordering::Acquire);
         // The upper bits choose the first, all of them mixed the second; the tag is made of the lowest.
         [true, false].into_iter().filter_map(move |is_first| {
             let mixed = (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
             let chosen = u128::from(if is_first { hash } else { mixed });
-            let bucket = ((chosen * self.buckets as u128) >> 64) as usize;
+            let bucket = ((chosen * u128::from(used)) >> 64) as usize;
             let first = self.skipped + bucket * WAYS;
             self.pointers.get(first..)?.first_chunk()
         })
@@ -289,6 +301,7 @@ impl CompactTable {
         }
         let Some(record) = record.get(..length(name.header)) else { return };
         let mut writer = lock(&self.writer);
+        self.grow(&mut writer);
         self.make_room(&mut writer, record.len(), account_of(name.header));
         self.append(&mut writer, record, name.hash, false);
     }
@@ -298,7 +311,7 @@ impl CompactTable {
     pub fn filled(&self) -> (usize, usize) {
         let writer = lock(&self.writer);
         let words = if writer.is_full { self.ring.len() } else { writer.head };
-        (writer.names, (words + self.buckets * WAYS) * 8)
+        (writer.names, (words + self.used.load(Ordering::Relaxed) as usize * WAYS) * 8)
     }
 
     /// Forgets everything. Correctness never needs it.
@@ -377,9 +390,45 @@ impl CompactTable {
                 word.store(*value, Ordering::Release);
             }
         }
-        let Some(place) = self.place_for(record, hash, is_again) else { return };
-        if place.swap(Pointer::new(offset, round, tag(hash)).0, Ordering::SeqCst) == 0 {
+        self.note(writer, Pointer::new(offset, round, tag(hash)), record, hash, is_again);
+    }
+
+    /// Has the bucket of a name lead to it.
+    fn note(&self, writer: &mut Writer, pointer: Pointer, record: &[u64], hash: u64, is_again: bool) {
+        if let Some(place) = self.place_for(record, hash, is_again)
+            && place.swap(pointer.0, Ordering::SeqCst) == 0
+        {
             writer.names += 1;
+        }
+    }
+
+    /// Takes more buckets into use if those that are fill up, and notes every name of the ring anew. Meanwhile names are
+    /// missed, and none is mistaken: whatever a word leads to is compared.
+    fn grow(&self, writer: &mut Writer) {
+        let used = self.used.load(Ordering::Relaxed);
+        if used >= self.buckets as u64 || writer.names as u64 * 8 < used * WAYS as u64 * 5 {
+            return;
+        }
+        let more = if used < LAST_BUCKETS { used * GROWTH } else { self.buckets as u64 };
+        self.pointers.iter().take(self.skipped + used as usize * WAYS).for_each(|word| word.store(0, Ordering::SeqCst));
+        self.used.store(more.min(self.buckets as u64), Ordering::SeqCst);
+        writer.names = 0;
+        // The oldest first: of a name that was written twice the younger one counts.
+        let before = if writer.round == 1 { u16::MAX } else { writer.round - 1 };
+        for (mut at, end, round) in [(writer.hand, writer.end, before), (0, writer.head, writer.round)] {
+            while at < end {
+                let load = |position: usize| self.ring.get(position).map_or(0, |word| word.load(Ordering::Relaxed));
+                let length = length(load(at));
+                let mut record = [0; LONGEST];
+                for (position, word) in (at..).zip(record.iter_mut().take(length)) {
+                    *word = load(position);
+                }
+                let header = record.first().copied().unwrap_or_default();
+                let Some(record) = record.get(..length) else { return };
+                let hash = self.hash(header, record.iter().skip(HEADER).copied());
+                self.note(writer, Pointer::new(at, round, tag(hash)), record, hash, false);
+                at += length;
+            }
         }
     }
 

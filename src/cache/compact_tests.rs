@@ -213,3 +213,22 @@ fn readers_never_see_the_words_of_two_names_while_the_ring_goes_round() {
         stop.store(true, Relaxed);
     });
 }
+
+#[test]
+fn names_stay_while_the_table_grows_from_few_pages_to_all_of_them() {
+    let table = CompactTable::new(8 << 20, 7);
+    for number in 0..80_000 {
+        put(&table, 1 + number % 7, number);
+        // One that was put in before: what it stands for now is what counts.
+        table.insert(users(9), b"again", mapped(number));
+        assert_eq!(table.get(users(9), b"again"), Some(mapped(number)));
+        if number.is_power_of_two() || number % 7_919 == 0 {
+            let gone = (0..=number).filter(|number| !knows(&table, 1 + number % 7, *number)).count() as u64;
+            assert!(gone <= number / 500, "{gone} of {number} are gone");
+        }
+    }
+    assert!(table.filled().1 > 3 << 20, "{:?}", table.filled());
+    let small = CompactTable::new(128 << 20, 7);
+    (0..1_000).for_each(|number| put(&small, 1, number));
+    assert!(small.filled().1 < 100 << 10, "{:?}", small.filled());
+}

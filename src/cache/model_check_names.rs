@@ -58,6 +58,36 @@ fn no_schedule_tears_a_name_that_is_written_over() {
     shuttle::check_pct(|| overwrite(6), schedules(), 3);
 }
 
+/// Names are put in until the table grows, while others ask: whatever is found is of one piece, and of that name; and when
+/// all is quiet, all are there.
+fn grow() {
+    let table = Arc::new(CompactTable::of_size(2, 12 * RING / 2, 7));
+    let names: [&[u8]; 7] = [b"ann", b"bob", b"cat", b"dan", b"eve", b"flo", b"gil"];
+    let space = Space::Users(Owner::of(1));
+    names[..4].iter().zip(0..).for_each(|(name, number)| table.insert(space, name, mapped(number)));
+    let writer = {
+        let table = Arc::clone(&table);
+        thread::spawn(move || {
+            names.iter().zip(0..).skip(4).for_each(|(name, number)| table.insert(space, name, mapped(number)));
+        })
+    };
+    for (name, number) in names.iter().zip(0..) {
+        if let Some(found) = table.get(space, name) {
+            assert_eq!(found, mapped(number), "torn, or another's");
+        }
+    }
+    writer.join().unwrap();
+    for (name, number) in names.iter().zip(0..) {
+        assert_eq!(table.get(space, name), Some(mapped(number)), "gone");
+    }
+}
+
+#[test]
+fn no_schedule_tears_a_name_while_the_table_grows() {
+    shuttle::check_random(grow, schedules() / 10);
+    shuttle::check_pct(grow, schedules() / 10, 3);
+}
+
 impl Shareable for [u64; 2] {
     type Key = Self;
 
