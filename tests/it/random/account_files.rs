@@ -114,26 +114,31 @@ fn teams(whole: &Account) -> Vec<Value> {
 }
 
 fn users(whole: &Account) -> Vec<Value> {
-    let mut users = Vec::new();
-    for (id, user) in &whole.users {
-        let holder = Holder::User(id.clone());
-        let joined = whole.teams.iter().filter(|(_, members)| members.contains(id));
-        let joined: Vec<&String> = joined.map(|(team, _)| team).collect();
-        let exceptions = whole.exceptions.iter().filter(|((user, _), _)| user == id);
-        let exceptions = exceptions.map(|((_, permission), exception)| {
-            let mut text = json!({"permission": permission, "reason": exception.reason});
-            if let Some(expires) = exception.expires {
-                text["expires"] = json!(instant(expires));
-            }
-            text
-        });
-        users.push(json!({
-            "id": id, "state": state(user.state), "display_name": user.texts.display_name,
-            "username": user.texts.username, "email": user.texts.email, "teams": joined,
-            "roles": held(whole, &holder), "access": access(whole, &holder), "exceptions": exceptions.collect::<Vec<_>>(),
-        }));
-    }
-    users
+    whole.users.keys().map(|id| user(whole, id)).collect()
+}
+
+/// A user as a line.
+pub(super) fn user_line(whole: &Account, id: &str) -> Vec<u8> {
+    [serde_json::to_vec(&user(whole, id)).unwrap(), b"\n".to_vec()].concat()
+}
+
+fn user(whole: &Account, id: &str) -> Value {
+    let (holder, user) = (Holder::User(id.to_owned()), &whole.users[id]);
+    let joined = whole.teams.iter().filter(|(_, members)| members.contains(id));
+    let joined: Vec<&String> = joined.map(|(team, _)| team).collect();
+    let exceptions = whole.exceptions.iter().filter(|((user, _), _)| user == id);
+    let exceptions = exceptions.map(|((_, permission), exception)| {
+        let mut text = json!({"permission": permission, "reason": exception.reason});
+        if let Some(expires) = exception.expires {
+            text["expires"] = json!(instant(expires));
+        }
+        text
+    });
+    json!({
+        "id": id, "state": state(user.state), "display_name": user.texts.display_name,
+        "username": user.texts.username, "email": user.texts.email, "teams": joined,
+        "roles": held(whole, &holder), "access": access(whole, &holder), "exceptions": exceptions.collect::<Vec<_>>(),
+    })
 }
 
 /// A time as files have it. Days are counted as in Howard Hinnant's `civil_from_days`.

@@ -68,6 +68,7 @@ const COMPARED: &[&str] = &[
     "a check with an entry of a list",
     "an account",
     "an export that changes nothing",
+    "an import of what was exported, and of new users",
     "catalog drops",
     "catalogs compared",
     "etag, right",

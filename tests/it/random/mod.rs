@@ -35,6 +35,7 @@ mod searches;
 mod service_accounts;
 mod statements;
 mod teams;
+mod user_lines;
 mod users;
 mod views;
 mod wire;
@@ -98,6 +99,7 @@ const OPERATIONS: &[(usize, &str)] = &[
     (2, "compare catalogs"),
     (9, "create user"),
     (2, "create users"),
+    (2, "import users"),
     (6, "update user"),
     (1, "erase user"),
     (2, "sign in"),
@@ -305,6 +307,7 @@ impl Worker {
             "compare catalogs" => self.compare_catalogs().await,
             "create user" => self.create_user(place).await,
             "create users" => self.create_users(place).await,
+            "import users" => self.import_users(place).await,
             "update user" => self.update_user(place).await,
             "erase user" => self.erase_user(place).await,
             "sign in" => self.sign_in(place).await,

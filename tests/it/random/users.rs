@@ -12,8 +12,8 @@ use super::{
 };
 
 /// A user that is to be made.
-struct New {
-    id: String,
+pub(super) struct New {
+    pub(super) id: String,
     state: State,
     texts: Texts,
     sent: proto::NewUser,
@@ -41,7 +41,7 @@ pub(super) fn random_texts(random: &mut Random) -> Texts {
 }
 
 impl Worker {
-    fn new_user(&mut self, place: &Place, id: String, wrong: &mut Wrong) -> New {
+    pub(super) fn new_user(&mut self, place: &Place, id: String, wrong: &mut Wrong) -> New {
         let (state, sent) = random_state(&mut self.random);
         let texts = random_texts(&mut self.random);
         if place.user_ids().contains(&id) {
@@ -379,7 +379,7 @@ impl Worker {
     }
 }
 
-fn make_user(oracle: &mut Oracle, account: &str, new: New, now: u64) {
+pub(super) fn make_user(oracle: &mut Oracle, account: &str, new: New, now: u64) {
     let New { id, state, texts, roles, bindings, teams, access, .. } = new;
     oracle.create_user(account, &id, state);
     oracle.set_user_texts(account, &id, texts);
