@@ -60,8 +60,14 @@ async fn without_a_bug_the_random_run_finds_none() {
 
 /// The run has to end at a difference that names what the bug spoils.
 async fn check_found(fault: Fault, named: &str) {
+    check_found_by(fault, &[named]).await;
+}
+
+/// The same for what shows in several ways, of which the run meets one first.
+async fn check_found_by(fault: Fault, named: &[&str]) {
     let difference = run_with(Some(fault)).await.unwrap_err();
-    assert!(difference.contains("the oracle says") && difference.contains(named), "{difference}");
+    let is_named = named.iter().any(|named| difference.contains(named));
+    assert!(difference.contains("the oracle says") && is_named, "{difference}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,7 +97,7 @@ async fn a_service_account_that_is_taken_for_a_user_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_count_of_holders_that_never_becomes_less_is_found() {
-    check_found(Fault::HolderCountKept, "the numbers of holders").await;
+    check_found_by(Fault::HolderCountKept, &["the numbers of holders", "order_by: \"user_count"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
