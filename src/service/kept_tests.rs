@@ -78,10 +78,11 @@ async fn a_check_of_a_user_that_changed_is_worked_out_anew_and_others_are_not() 
     let user = crate::model::UserId::new("user-0").unwrap();
     let suspended = UserUpdate { state: Some(crate::model::UserState::Suspended), ..UserUpdate::default() };
     service.write(update_user(account, user, suspended, None)).await.unwrap();
-    assert!(service.check(&question("user-0"), ReadAt::Latest).now_or_never().is_none());
+    // Not `is_none` of what is there at once: on a busy machine it can be worked out between two steps of this thread.
+    assert!(service.check_kept(&question("user-0")).is_none());
     let decided = service.check(&question("user-0"), ReadAt::Latest).await.unwrap();
     assert_eq!(decided.reason, Reason::SubjectNotActive);
-    let other = service.check(&question("user-2"), ReadAt::Latest).now_or_never().expect("it is still kept");
+    let other = service.check_kept(&question("user-2")).expect("it is still kept");
     assert_eq!(other.unwrap().reason, Reason::Allowed);
 }
 
@@ -97,7 +98,7 @@ async fn with_the_least_room_every_answer_is_right_all_the_same() {
             assert_eq!(decided.reason, expected, "{name}");
         }
     }
-    let is_kept = |name: &&String| service.check(&question(name), ReadAt::Latest).now_or_never().is_some();
+    let is_kept = |name: &&String| service.check_kept(&question(name)).is_some();
     let kept = names.iter().filter(is_kept).count();
     assert!((5_000..15_000).contains(&kept), "{kept} of {users}");
 }

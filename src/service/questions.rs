@@ -79,7 +79,7 @@ impl Service {
 
     /// The answer, if what it is made from is kept and holds. Waits for nothing, takes no lock, allocates nothing unless
     /// the question names facets or is wrong.
-    fn check_kept(&self, question: &Asking<'_>) -> Option<Result<Decided, ServiceError>> {
+    pub(super) fn check_kept(&self, question: &Asking<'_>) -> Option<Result<Decided, ServiceError>> {
         // Read before the kept value is looked at: whatever was published by now is seen, and the answer holds at the
         // later of the two revisions.
         let stable = self.core.stamps.stable();
