@@ -31,7 +31,7 @@ const FORMAT_VERSION: u64 = 1;
 const CLEAN_MAGIC: [u8; 8] = *b"\xf1RCCLN1\n";
 const REPLAY_BATCH: usize = 256;
 /// How long an earlier store of the same process may take to let go of sled's file.
-const SLED_PATIENCE: Duration = Duration::from_secs(5);
+const SLED_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How a data directory is kept.
 #[derive(Clone, Copy, Debug)]
