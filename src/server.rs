@@ -131,7 +131,7 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
     let report = &opened.report;
     tracing::info!(
         directory = shown,
-        revision = store::Store::head(&*opened.store).revision.0,
+        revision = store::Versions::head(&*opened.store).revision.0,
         clean = report.clean,
         replayed = report.replayed,
         "opened the data"

@@ -38,7 +38,7 @@ pub use moka_map::{CacheLimits, MokaMap, Weighed};
 pub use shared::{Shareable, Shared};
 #[cfg(feature = "server")]
 pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;
-pub use stamps::{CommitError, Dependencies, SlotSet, Stamps};
+pub use stamps::{Dependencies, SlotSet, Stamps};
 pub use subject_map::{Found, NamedSubject, Seen, SubjectMap};
 #[cfg(feature = "server")]
 pub use table_map::TableMap;

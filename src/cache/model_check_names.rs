@@ -141,11 +141,8 @@ impl System {
     fn write(&self, revision: u64, of: &[usize]) {
         let stamps = self.loads.stamps();
         let dependencies = of.iter().map(|record| if *record == 0 { &OWN } else { &SHARED });
-        let apply = || {
-            of.iter().for_each(|record| self.records[*record].store(revision, SeqCst));
-            Ok::<_, ()>(())
-        };
-        stamps.commit(Revision(revision), &stamps.slots(dependencies), || Ok(()), apply).unwrap();
+        let make_visible = || of.iter().for_each(|record| self.records[*record].store(revision, SeqCst));
+        stamps.commit(Revision(revision), &stamps.slots(dependencies), || Ok::<_, ()>(()), make_visible).unwrap();
         self.acknowledged.store(revision, SeqCst);
     }
 
@@ -220,7 +217,7 @@ fn explore_changes() {
         let (stamps, acknowledged) = (Arc::clone(&stamps), Arc::clone(&acknowledged));
         thread::spawn(move || {
             for (revision, of) in [(1, &SHARED), (2, &OWN), (3, &SHARED)] {
-                stamps.commit(Revision(revision), &stamps.slots([of]), || Ok(()), || Ok::<_, ()>(())).unwrap();
+                stamps.commit(Revision(revision), &stamps.slots([of]), || Ok::<_, ()>(()), || ()).unwrap();
                 acknowledged.store(revision, SeqCst);
             }
         })

@@ -36,16 +36,6 @@ pub struct Dependencies {
     slots: Vec<u32>,
 }
 
-/// Why a commit did not come about.
-#[derive(Debug, PartialEq, Eq)]
-pub enum CommitError<E> {
-    /// The change is not durable, as far as is known, and nothing that answers are made from has changed.
-    NotDurable(E),
-    /// The change is durable but could not be made visible. What it touches cannot be loaded until a restart; what was
-    /// published before it still answers.
-    NotApplied(E),
-}
-
 /// The stamps of one store. Size: 1 MiB.
 pub struct Stamps {
     stable: AtomicU64,
@@ -102,14 +92,14 @@ impl Stamps {
     /// called by one thread at a time, with revisions that rise.
     ///
     /// # Errors
-    /// [`CommitError`], by the step that failed.
+    /// What kept the change from being durable, as far as is known. Nothing that answers are made from has changed then.
     pub fn commit<E>(
         &self,
         revision: Revision,
         slots: &SlotSet,
         make_durable: impl FnOnce() -> Result<(), E>,
-        apply: impl FnOnce() -> Result<(), E>,
-    ) -> Result<(), CommitError<E>> {
+        make_visible: impl FnOnce(),
+    ) -> Result<(), E> {
         for slot in &slots.0 {
             self.set(&self.inflight, *slot, revision.0);
         }
@@ -119,9 +109,9 @@ impl Stamps {
             for slot in &slots.0 {
                 self.set(&self.inflight, *slot, stable);
             }
-            return Err(CommitError::NotDurable(error));
+            return Err(error);
         }
-        apply().map_err(CommitError::NotApplied)?;
+        make_visible();
         for slot in &slots.0 {
             self.set(&self.published, *slot, revision.0);
         }

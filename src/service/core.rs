@@ -22,7 +22,7 @@ use crate::{
     cache::{CacheLimits, Interner, LoadCache, MokaMap, Stamps, SubjectMap, TableMap},
     engine::{CompiledCatalog, Conditions, EffectiveSet, NoConditions, RoleFacts},
     model::{Dependency, Key, Number, Revision, Timestamp},
-    store::{At, ChangeLog, Store, View},
+    store::{At, ChangeLog, Store, Versions as _, View, WriteBehind},
 };
 
 /// Says what time it is.
@@ -146,7 +146,8 @@ pub(super) struct CatalogAt {
 
 /// What questions need.
 pub(super) struct Core {
-    pub(super) store: Arc<dyn Store>,
+    /// What is stored, and in front of it what is in force already.
+    pub(super) store: WriteBehind,
     pub(super) stamps: Arc<Stamps>,
     /// All about the subjects that lists were made of, and those that do not exist.
     pub(super) subjects: SubjectCache,
@@ -182,7 +183,7 @@ impl Core {
     pub(super) fn catalog(&self, number: Number) -> Result<Option<CatalogAt>, ServiceError> {
         let mut read = |stamps: &Stamps, dependencies: &mut crate::cache::Dependencies| {
             stamps.depend(dependencies, &Dependency::Thing(number));
-            let record = facts::get_catalog(&StoreView(&*self.store), &Key::Catalog(number))?;
+            let record = facts::get_catalog(&self.store, &Key::Catalog(number))?;
             Ok((record.map(|record| self.compile(record)), None))
         };
         let entry = self.catalogs.get_or_load(&number.0.to_be_bytes(), Timestamp(0), |_| true, &mut read)?;
@@ -206,7 +207,7 @@ impl Core {
 
     /// Facts as they stand at one revision.
     pub(super) fn at(&self, revision: Revision) -> At<'_> {
-        At { store: &*self.store, revision }
+        At { store: &self.store, revision }
     }
 
     fn compile(&self, record: crate::model::Stamped<Box<crate::model::Catalog>>) -> CatalogAt {
@@ -215,24 +216,6 @@ impl Core {
         let catalog = self.with_faulty_catalog(catalog);
         let compiled = CompiledCatalog::new(catalog, Arc::clone(&self.settings.conditions));
         CatalogAt { compiled: Arc::new(compiled), revision: record.revision }
-    }
-}
-
-/// The facts as they are at the moment of each call.
-pub(super) struct StoreView<'a>(pub(super) &'a dyn Store);
-
-impl View for StoreView<'_> {
-    fn get(&self, key: &Key) -> Result<Option<crate::model::Stamped<crate::model::Record>>, crate::store::StoreError> {
-        self.0.get(key)
-    }
-
-    fn scan(
-        &self,
-        range: crate::model::KeyRange,
-        after: Option<&Key>,
-        limit: usize,
-    ) -> Result<Vec<(Key, crate::model::Stamped<crate::model::Record>)>, crate::store::StoreError> {
-        self.0.scan(range, after, limit)
     }
 }
 
@@ -257,7 +240,7 @@ impl Service {
         let names = usize::try_from(limits.bytes / 2).unwrap_or(usize::MAX);
         let lists = CacheLimits { bytes: limits.bytes / 8, ..limits };
         let core = Arc::new(Core {
-            store,
+            store: WriteBehind::start(store)?,
             stamps: Arc::clone(&stamps),
             subjects: LoadCache::new(Arc::clone(&stamps), MokaMap::new(lists)),
             pages: MokaMap::new(lists),

@@ -8,7 +8,7 @@ use std::{
 use super::{
     MAX_BATCH,
     answerable::{Answerable, Decidable},
-    core::{ReadAt, Service, StoreView},
+    core::{ReadAt, Service},
     error::{ErrorReason, ServiceError},
     places::PlaceName,
     subjects::SubjectName,
@@ -267,7 +267,7 @@ impl Service {
         self.blocking(move || {
             let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
                 let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
-                core.load(&StoreView(&*core.store), &name, None, now, &mut note)
+                core.load(&core.store, &name, None, now, &mut note)
             };
             // What was published before this line is seen by either way.
             let stable = core.stamps.stable();

@@ -1,8 +1,9 @@
 //! The one thread that writes. What queued while the last group went to stable storage is the next group.
 //!
 //! A group's members are planned in order, each over what those before it change. The group is one append to the
-//! journal, one transaction of the state and one publication; then every member is told. After a failure whose outcome
-//! is unknown nothing more is written until a restart, and questions are answered from what is published.
+//! journal and one publication; then every member is told. The state takes it in afterwards, while the next group is
+//! planned. After a failure whose outcome is unknown nothing more is written until a restart, and questions are answered
+//! from what is published.
 
 use std::{
     collections::BTreeSet,
@@ -24,9 +25,9 @@ use super::{
     sweep::Sweeper,
 };
 use crate::{
-    cache::{CommitError, MAX_SLOTS_OF_A_WRITE},
+    cache::MAX_SLOTS_OF_A_WRITE,
     model::{Actor, Change, Dependency, Key, RecordChange, Revision, Sums, Timestamp},
-    store::{ChangeLog, StoreError},
+    store::{ChangeLog, StoreError, Versions as _},
 };
 
 /// The most writes of a group.
@@ -95,13 +96,14 @@ struct Planned {
 
 /// The writer's thread.
 pub(super) struct WriterHandle {
+    core: Arc<Core>,
     stopped: Arc<AtomicBool>,
     stop: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
 }
 
 impl WriterHandle {
     pub(super) fn takes_writes(&self) -> bool {
-        !self.stopped.load(Ordering::Relaxed)
+        !self.stopped.load(Ordering::Relaxed) && !self.core.store.has_failed()
     }
 
     pub(super) fn stop(&self) {
@@ -152,14 +154,16 @@ pub(super) fn start(
     let stopped = Arc::new(AtomicBool::new(false));
     let writer_stopped = Arc::clone(&stopped);
     let (stop, stopping) = oneshot::channel();
+    let its_core = Arc::clone(&core);
     let thread = std::thread::Builder::new().name("rolecall-writer".to_owned()).spawn(move || {
         // A panic here would leave a group half told. Starting again from the journal is proven safe; going on is not.
         let abort = AbortOnPanic;
         let forgot = core.now();
-        Writer { core, log, stopped: writer_stopped, sweeper: Sweeper::new(), forgot }.run(jobs, stopping);
+        let writer = Writer { core, log, stopped: writer_stopped, sweeper: Sweeper::new(), forgot };
+        writer.run(jobs, stopping);
         std::mem::forget(abort);
     })?;
-    Ok(WriterHandle { stopped, stop: Mutex::new(Some((stop, thread))) })
+    Ok(WriterHandle { core: its_core, stopped, stop: Mutex::new(Some((stop, thread))) })
 }
 
 struct AbortOnPanic;
@@ -180,7 +184,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>, stopping: oneshot::Receiver<()>) {
+    fn run(mut self, jobs: mpsc::Receiver<Job>, stopping: oneshot::Receiver<()>) {
+        self.write(jobs, stopping);
+        // Whoever waits for the end of this thread can close the state then.
+        self.core.store.stop();
+    }
+
+    fn write(&mut self, mut jobs: mpsc::Receiver<Job>, stopping: oneshot::Receiver<()>) {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else {
             self.stopped.store(true, Ordering::Relaxed);
             return;
@@ -264,7 +274,7 @@ impl Writer {
                     break;
                 }
             }
-            let outcome = self.commit(&changes);
+            let outcome = self.commit(changes);
             for (tell, answer) in told {
                 tell(match &outcome {
                     Ok(()) => answer,
@@ -274,43 +284,40 @@ impl Writer {
         }
     }
 
-    /// Brings changes to stable storage, into the state, and into force.
-    fn commit(&mut self, changes: &[Change]) -> Result<(), ServiceError> {
-        let Some(last) = changes.last() else { return Ok(()) };
+    /// Brings changes to stable storage, and into force.
+    fn commit(&mut self, changes: Vec<Change>) -> Result<(), ServiceError> {
+        let Some(last) = changes.last().map(|change| change.revision) else { return Ok(()) };
         let head = self.core.store.head();
-        // Nothing is written yet: if this fails, the group is refused and no more.
-        let prepared = self.core.store.prepare(changes)?;
-        let digest = prepared.digest();
-        let touched = touched(changes);
+        // Before anything is announced: while the state is busy, no load is disturbed.
+        self.core.store.make_room().map_err(|error| self.stop_writing(&error))?;
+        let touched = touched(&changes);
         #[cfg(test)]
-        let touched = self.with_fault(touched, changes);
+        let touched = self.with_fault(touched, &changes);
         let slots = self.core.stamps.slots(&touched);
-        let outcome = self.core.stamps.commit(
-            last.revision,
-            &slots,
-            || self.log.append(head.revision, changes, digest),
-            || self.core.store.apply_prepared(prepared),
-        );
-        match outcome {
+        let is_catalog = |record: &RecordChange| matches!(record.key, Key::Catalog(_));
+        let has_catalog = changes.iter().flat_map(|change| &change.records).any(is_catalog);
+        self.sweeper.note(&changes);
+        let group = Arc::new(self.core.store.group(changes));
+        let append = || self.log.append(head.revision, group.changes(), group.after().digest);
+        match self.core.stamps.commit(last, &slots, append, || self.core.store.put(Arc::clone(&group))) {
             Ok(()) => {
-                self.sweeper.note(changes);
-                if changes.iter().flat_map(|change| &change.records).any(|record| matches!(record.key, Key::Catalog(_)))
-                {
+                if has_catalog {
                     // Kept answers hold on to the version of the catalog that they were worked out from.
                     self.core.subjects.map().forget();
                     self.core.catalogs.map().forget();
                 }
                 Ok(())
             }
-            Err(CommitError::NotDurable(
-                error @ (StoreError::DiskNearlyFull { .. } | StoreError::HeadMoved { .. }),
-            )) => Err(error.into()),
-            Err(CommitError::NotDurable(error) | CommitError::NotApplied(error)) => {
-                tracing::error!(%error, "a write failed and its outcome is unknown; writing stops until a restart");
-                self.stopped.store(true, Ordering::Relaxed);
-                Err(StoreError::Stopped.into())
-            }
+            Err(error @ (StoreError::DiskNearlyFull { .. } | StoreError::HeadMoved { .. })) => Err(error.into()),
+            Err(error) => Err(self.stop_writing(&error)),
         }
+    }
+
+    /// Takes no more writes until a restart.
+    fn stop_writing(&self, error: &StoreError) -> ServiceError {
+        tracing::error!(%error, "a write failed and its outcome is unknown; writing stops until a restart");
+        self.stopped.store(true, Ordering::Relaxed);
+        StoreError::Stopped.into()
     }
 
     /// What is stamped as a planted bug would have it.
@@ -343,7 +350,7 @@ impl Writer {
                 return Ok(());
             }
             let revision = Revision(head.revision.0 + 1);
-            self.commit(&[change(revision, time, Actor::Server, method, next_number, records)])
+            self.commit(vec![change(revision, time, Actor::Server, method, next_number, records)])
         });
         if let Err(error) = outcome {
             tracing::warn!(%error, "left-over records could not be swept; they are void, and swept after a restart");

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, thread, time::Duration};
 
 use super::{
     At, ChangeLog, Digest, DiskGuard, FileJournal, JournalOptions, MemoryLog, MemoryStore, OpenOptions, Opened, Store,
-    StoreError, View as _, files, key_codec, open,
+    StoreError, Versions, View as _, files, key_codec, open,
 };
 use crate::model::{
     AccessRecord, AccountId, Actor, BindingRecord, Change, ExceptionRecord, FacetNumber, HeldRecord, Holder, Key,
@@ -184,7 +184,7 @@ impl Writer {
     }
 
     /// Compares a store with what is remembered: every key and some ranges, at one revision.
-    pub(super) fn compare(&mut self, store: &dyn Store, at: Revision) {
+    pub(super) fn compare(&mut self, store: &dyn Versions, at: Revision) {
         let facts = self.at[usize::try_from(at.0).unwrap()].clone();
         let mut keys: Vec<_> = facts.keys().chain(self.facts.keys()).cloned().collect();
         keys.extend((0..20).map(|_| self.key_and_record(50).0));
@@ -257,22 +257,12 @@ fn opened() -> (tempfile::TempDir, Opened) {
     (directory, opened)
 }
 
-/// Applies changes, prepared or not as it happens.
-fn apply(store: &dyn Store, random: &mut Random, changes: &[Change], digest: Digest) {
-    if random.below(2) == 0 {
-        return store.apply(changes).unwrap();
-    }
-    let prepared = store.prepare(changes).unwrap();
-    assert_eq!(prepared.digest(), digest);
-    store.apply_prepared(prepared).unwrap();
-}
-
 fn check_reads_at_every_revision(store: &dyn Store) {
     let mut writer = Writer::new(Random::seeded("reads at every revision"));
     for _ in 0..60 {
         let count = 1 + writer.random.below(6);
         let group = writer.group(count, 12, 12);
-        apply(store, &mut writer.random, &group, writer.digest);
+        store.apply(&group).unwrap();
         assert_eq!(store.head().revision, writer.head());
         assert_eq!(store.head().digest, writer.digest);
         for _ in 0..2 {
@@ -302,9 +292,7 @@ fn check_large_change(store: &dyn Store) {
     let group = writer.group(5, 10, 100);
     store.apply(&group).unwrap();
     let large = [writer.change(1, 10), writer.change(3000, 1000), writer.change(900, 1000), writer.change(900, 1000)];
-    let prepared = store.prepare(&large).unwrap();
-    assert_eq!(prepared.digest(), writer.digest);
-    store.apply_prepared(prepared).unwrap();
+    store.apply(&large).unwrap();
     assert_eq!(store.head().revision, writer.head());
     assert_eq!(store.recompute_digest().unwrap(), writer.digest);
     for at in [5, 6, 7, 8, 9] {
@@ -336,28 +324,6 @@ fn check_gaps_are_refused(store: &dyn Store) {
 fn changes_that_do_not_follow_the_head_are_refused() {
     check_gaps_are_refused(&MemoryStore::new());
     check_gaps_are_refused(&*opened().1.store);
-}
-
-fn check_prepared_and_overtaken(store: &dyn Store) {
-    let mut writer = Writer::new(Random::seeded("prepared and overtaken"));
-    let (first, second) = (writer.group(2, 10, 20), writer.group(2, 10, 20));
-    let prepared = store.prepare(&first).unwrap();
-    let again = store.prepare(&first).unwrap();
-    store.apply_prepared(prepared).unwrap();
-    store.apply(&second).unwrap();
-    store.apply_prepared(again).unwrap();
-    assert_eq!(store.head().revision, writer.head());
-    assert_eq!(store.head().digest, writer.digest);
-    assert_eq!(store.recompute_digest().unwrap(), writer.digest);
-    for at in 0..=writer.head().0 {
-        writer.compare(store, Revision(at));
-    }
-}
-
-#[test]
-fn what_was_prepared_counts_for_nothing_once_the_store_has_moved_on() {
-    check_prepared_and_overtaken(&MemoryStore::new());
-    check_prepared_and_overtaken(&*opened().1.store);
 }
 
 #[test]

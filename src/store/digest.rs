@@ -116,14 +116,10 @@ impl Digest {
 }
 
 impl Head {
-    /// The head after a change. Cost: linear in the change.
+    /// The head after a change. Cost: linear in the change, the first time.
     #[must_use]
     pub fn after(self, change: &Change) -> Self {
-        Self { digest: self.digest.after(change), ..self.moved_by(change) }
-    }
-
-    /// The head after a change whose records are summed up already.
-    pub(super) fn moved_by(self, change: &Change) -> Self {
-        Self { revision: change.revision, digest: self.digest, next_number: change.next_number, time: change.time }
+        let digest = self.digest.after(change);
+        Self { revision: change.revision, digest, next_number: change.next_number, time: change.time }
     }
 }

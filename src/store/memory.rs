@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    ChangeLog, Digest, Head, Store, StoreError, View,
+    ChangeLog, Digest, Head, Store, StoreError, Versions, View,
     digest::state_row,
     journal::check_append,
     key_codec::{decode_key, encode_key, encode_range},
@@ -21,13 +21,13 @@ use crate::model::{Change, Key, KeyRange, Record, Revision, Stamped};
 pub struct MemoryStore(RwLock<State>);
 
 /// All that a key ever was: by the revision that wrote it; none: it was deleted.
-type Versions = BTreeMap<Revision, Option<Record>>;
+type History = BTreeMap<Revision, Option<Record>>;
 
 #[derive(Default)]
 struct State {
     /// What is there now, apart, so that reading it costs nothing for what was deleted.
     current: BTreeMap<Vec<u8>, Stamped<Record>>,
-    records: BTreeMap<Vec<u8>, Versions>,
+    records: BTreeMap<Vec<u8>, History>,
     head: Head,
 }
 
@@ -43,7 +43,7 @@ impl MemoryStore {
     }
 }
 
-fn version(versions: &Versions, at: Revision) -> Option<Stamped<Record>> {
+fn version(versions: &History, at: Revision) -> Option<Stamped<Record>> {
     let (revision, record) = versions.range(..=at).next_back()?;
     Some(Stamped { revision: *revision, value: record.clone()? })
 }
@@ -76,33 +76,9 @@ fn bounds(range: KeyRange, after: Option<&Key>) -> (Vec<u8>, Bound<Vec<u8>>) {
     (prefix, start)
 }
 
-impl Store for MemoryStore {
-    fn as_store(&self) -> &dyn Store {
+impl Versions for MemoryStore {
+    fn as_versions(&self) -> &dyn Versions {
         self
-    }
-
-    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        for change in changes {
-            if change.revision <= state.head.revision {
-                continue;
-            }
-            if change.revision.0 != state.head.revision.0 + 1 {
-                return Err(StoreError::DamagedState(
-                    "changes were to be applied that do not follow the head; the next one was expected".to_owned(),
-                ));
-            }
-            for record in &change.records {
-                let key = encode_key(&record.key);
-                match record.after.clone() {
-                    Some(value) => state.current.insert(key.clone(), Stamped { revision: change.revision, value }),
-                    None => state.current.remove(&key),
-                };
-                state.records.entry(key).or_default().insert(change.revision, record.after.clone());
-            }
-            state.head = state.head.after(change);
-        }
-        Ok(())
     }
 
     fn head(&self) -> Head {
@@ -129,6 +105,32 @@ impl Store for MemoryStore {
 
     fn oldest(&self) -> Revision {
         Revision(0)
+    }
+}
+
+impl Store for MemoryStore {
+    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            if change.revision <= state.head.revision {
+                continue;
+            }
+            if change.revision.0 != state.head.revision.0 + 1 {
+                return Err(StoreError::DamagedState(
+                    "changes were to be applied that do not follow the head; the next one was expected".to_owned(),
+                ));
+            }
+            for record in &change.records {
+                let key = encode_key(&record.key);
+                match record.after.clone() {
+                    Some(value) => state.current.insert(key.clone(), Stamped { revision: change.revision, value }),
+                    None => state.current.remove(&key),
+                };
+                state.records.entry(key).or_default().insert(change.revision, record.after.clone());
+            }
+            state.head = state.head.after(change);
+        }
+        Ok(())
     }
 
     fn recompute_digest(&self) -> Result<Digest, StoreError> {

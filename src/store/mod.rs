@@ -18,7 +18,6 @@ mod key_codec;
 mod large;
 mod memory;
 mod open;
-mod prepared;
 mod prune;
 mod record_codec;
 #[cfg(test)]
@@ -30,6 +29,9 @@ mod snapshot;
 mod time_mark;
 mod user_index;
 mod user_texts;
+mod write_behind;
+#[cfg(test)]
+mod write_behind_tests;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic)]
 mod proto {
@@ -39,9 +41,9 @@ mod proto {
 pub use journal::{DiskGuard, FileJournal, JournalMark, JournalOptions};
 pub use memory::{MemoryLog, MemoryStore};
 pub use open::{OpenOptions, OpenReport, Opened, PruneReport, open};
-pub use prepared::Prepared;
 pub use sled_store::SledStore;
 pub use user_texts::{MAX_TEXT_BYTES, UserText};
+pub use write_behind::{Group, WriteBehind};
 
 use std::{path::PathBuf, time::Duration};
 
@@ -161,34 +163,9 @@ pub trait View {
     ) -> Result<Vec<(Key, Stamped<Record>)>, StoreError>;
 }
 
-/// The state that the changes add up to. As a [`View`] it shows what is stored at the moment of each call: two calls
-/// can see different revisions.
-pub trait Store: View + Send + Sync + 'static {
-    /// Takes in changes that follow the head one by one: all of them, the before-images, and the new head, so that a
-    /// crash leaves all or nothing of a small group and a large change is finished at the next open. Changes at or
-    /// below the head are passed over. Never validates.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the storage failed; nothing more can be applied then until a restart.
-    fn apply(&self, changes: &[Change]) -> Result<(), StoreError>;
-
-    /// Works out, before changes that follow the head are appended, what is left to do once they are. Changes nothing; to
-    /// be called by whoever applies them next. Cost: linear in them.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the storage cannot be read.
-    fn prepare<'c>(&self, changes: &'c [Change]) -> Result<Prepared<'c>, StoreError> {
-        Ok(Prepared::plain(self.head(), changes))
-    }
-
-    /// As [`Self::apply`], for changes that were prepared.
-    ///
-    /// # Errors
-    /// As [`Self::apply`].
-    fn apply_prepared(&self, prepared: Prepared<'_>) -> Result<(), StoreError> {
-        self.apply(prepared.changes)
-    }
-
+/// Facts that can be read as they stood at any revision that is kept. As a [`View`] it shows what there is at the moment of
+/// each call: two calls can see different revisions.
+pub trait Versions: View + Send + Sync + 'static {
     /// How far it has come.
     fn head(&self) -> Head;
 
@@ -232,11 +209,22 @@ pub trait Store: View + Send + Sync + 'static {
         limit: usize,
         at: Revision,
     ) -> Result<Vec<(String, Number)>, StoreError> {
-        user_texts::scan(&At { store: self.as_store(), revision: at }, account, by, prefix, after, limit)
+        user_texts::scan(&At { store: self.as_versions(), revision: at }, account, by, prefix, after, limit)
     }
 
     /// Itself, for methods that the trait provides.
-    fn as_store(&self) -> &dyn Store;
+    fn as_versions(&self) -> &dyn Versions;
+}
+
+/// The state that the changes add up to.
+pub trait Store: Versions {
+    /// Takes in changes that follow the head one by one: all of them, the before-images, and the new head, so that a
+    /// crash leaves all or nothing of a small group and a large change is finished at the next open. Changes at or
+    /// below the head are passed over. Never validates.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the storage failed; nothing more can be applied then until a restart.
+    fn apply(&self, changes: &[Change]) -> Result<(), StoreError>;
 
     /// Reads every record and sums it up afresh. Cost: linear in the store.
     ///
@@ -276,7 +264,7 @@ pub trait ChangeLog: Send + Sync + 'static {
 /// Facts as they stood at one revision, whatever is written meanwhile.
 pub struct At<'a> {
     /// Where they are kept.
-    pub store: &'a dyn Store,
+    pub store: &'a dyn Versions,
     /// The revision.
     pub revision: Revision,
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    ChangeLog as _, Head, Store as _, StoreError,
+    ChangeLog as _, Head, Store as _, StoreError, Versions as _,
     bytes::{Reader, Writer, checked},
     files::{self, at},
     journal::{FileJournal, JournalOptions, keep_ballast},

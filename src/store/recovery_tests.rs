@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    ChangeLog as _, DiskGuard, FileJournal, OpenOptions, Store as _, StoreError,
+    ChangeLog as _, DiskGuard, FileJournal, OpenOptions, Store as _, StoreError, Versions as _,
     conformance::{Random, Writer, journal, options},
     files,
     journal::Verified,
@@ -472,9 +472,8 @@ fn child_that_writes_until_it_is_killed() {
     for round in 0.. {
         let expected = writer.head();
         let group = next_group(&mut writer);
-        let prepared = opened.store.prepare(&group).unwrap();
-        opened.log.append(expected, &group, prepared.digest()).unwrap();
-        opened.store.apply_prepared(prepared).unwrap();
+        opened.log.append(expected, &group, writer.digest).unwrap();
+        opened.store.apply(&group).unwrap();
         writeln!(out, "acknowledged {}", writer.head().0).unwrap();
         if round % 40 == 20 {
             opened.snapshot().unwrap();

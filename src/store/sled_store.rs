@@ -17,7 +17,7 @@ use std::{
 use sled::{Batch, IVec, Transactional as _, Tree, transaction::TransactionError};
 
 use super::{
-    Digest, Head, Prepared, Store, StoreError, View,
+    Digest, Head, Store, StoreError, Versions, View,
     bytes::{Reader, Writer as Layout, checked},
     digest::{history_row, state_row},
     erase::Erasures,
@@ -287,6 +287,15 @@ impl SledStore {
         files::sync_tree(&self.directory)
     }
 
+    /// Waits until a revision that is in the journal has been applied.
+    pub(super) fn wait_for(&self, revision: Revision) -> Result<(), StoreError> {
+        while self.writer()?.meta.head.revision < revision {
+            // Whoever applies it needs the lock, and the time of a sync matters to nobody who erases.
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
     /// Lets nothing more be applied.
     pub(super) fn stop(&self) {
         self.lock().stopped = true;
@@ -326,8 +335,7 @@ impl SledStore {
             if change.records.len() > TRANSACTION_RECORDS {
                 meta = self.apply_large(writer, meta, change)?;
             } else {
-                self.add_records(&mut rows, &mut meta, change, &change.records)?;
-                meta.head = meta.head.moved_by(change);
+                self.add_records(&mut rows, &mut meta, change)?;
                 records += change.records.len().max(1);
             }
         }
@@ -387,33 +395,23 @@ impl SledStore {
 }
 
 impl SledStore {
-    /// Adds what records of a change write, and sums it up.
-    pub(super) fn add_records(
-        &self,
-        rows: &mut Rows,
-        meta: &mut Meta,
-        change: &Change,
-        records: &[RecordChange],
-    ) -> Result<(), StoreError> {
-        for RecordChange { key, before, after } in records {
+    /// Adds what a change writes, and sums it up.
+    fn add_records(&self, rows: &mut Rows, meta: &mut Meta, change: &Change) -> Result<(), StoreError> {
+        for RecordChange { key, before, after } in &change.records {
             let key = encode_key(key);
             if let Some(before) = before {
                 let record = encode_record(&before.value);
                 rows.put_history(&key, before.revision, change.revision, &record);
                 let row = history_row(&key, before.revision, change.revision, &record);
                 meta.history_digest = meta.history_digest.plus(row);
-                meta.head.digest = meta.head.digest.minus(state_row(&key, before.revision, &record));
             }
             match after {
-                Some(after) => {
-                    let record = encode_record(after);
-                    rows.put_state(&key, change.revision, &record);
-                    meta.head.digest = meta.head.digest.plus(state_row(&key, change.revision, &record));
-                }
+                Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
                 None => rows.state.remove(key),
             }
         }
-        self.users.add(&mut rows.users, records, change, false)
+        meta.head = meta.head.after(change);
+        self.users.add(&mut rows.users, &change.records, change, false)
     }
 }
 
@@ -476,28 +474,9 @@ impl View for SledStore {
     }
 }
 
-impl Store for SledStore {
-    fn as_store(&self) -> &dyn Store {
+impl Versions for SledStore {
+    fn as_versions(&self) -> &dyn Versions {
         self
-    }
-
-    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
-        let mut writer = self.writer()?;
-        let head = writer.meta.head.revision;
-        let changes = self.erasures.clean(changes);
-        let new: Vec<_> = changes.iter().filter(|change| change.revision > head).collect();
-        if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
-            return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));
-        }
-        writer.guarded(|writer| self.apply_all(writer, &new))
-    }
-
-    fn prepare<'c>(&self, changes: &'c [Change]) -> Result<Prepared<'c>, StoreError> {
-        self.make_ready(changes)
-    }
-
-    fn apply_prepared(&self, prepared: Prepared<'_>) -> Result<(), StoreError> {
-        self.apply_ready(prepared)
     }
 
     fn head(&self) -> Head {
@@ -542,6 +521,19 @@ impl Store for SledStore {
         let found = self.watched(|| self.users.find(account, by, prefix, after, limit, at));
         self.check_kept(at)?;
         found
+    }
+}
+
+impl Store for SledStore {
+    fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut writer = self.writer()?;
+        let head = writer.meta.head.revision;
+        let changes = self.erasures.clean(changes);
+        let new: Vec<_> = changes.iter().filter(|change| change.revision > head).collect();
+        if new.iter().zip(head.0 + 1..).any(|(change, revision)| change.revision.0 != revision) {
+            return Err(damaged("changes were to be applied that do not follow the head; the next one was expected"));
+        }
+        writer.guarded(|writer| self.apply_all(writer, &new))
     }
 
     fn recompute_digest(&self) -> Result<Digest, StoreError> {

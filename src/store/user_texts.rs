@@ -57,7 +57,36 @@ fn texts(by: UserText, id: &UserId, profile: &ProfileRecord) -> BTreeSet<String>
     }
 }
 
-/// What [`super::Store::find_users`] gives, from the records alone. Cost: linear in the users of the account.
+/// The first text of a user that begins with a prefix, from the records alone; none if there is no such user either.
+pub(super) fn first(
+    view: &At<'_>,
+    account: Number,
+    user: Number,
+    by: UserText,
+    prefix: &str,
+) -> Result<Option<String>, StoreError> {
+    match view.get(&Key::User { account, user })?.map(|user| user.value) {
+        Some(Record::User(record)) => first_of(view, account, user, &record.id, by, prefix),
+        _ => Ok(None),
+    }
+}
+
+fn first_of(
+    view: &At<'_>,
+    account: Number,
+    user: Number,
+    id: &UserId,
+    by: UserText,
+    prefix: &str,
+) -> Result<Option<String>, StoreError> {
+    let profile = match view.get(&Key::Profile { account, user })?.map(|profile| profile.value) {
+        Some(Record::Profile(profile)) => profile,
+        _ => ProfileRecord::default(),
+    };
+    Ok(texts(by, id, &profile).into_iter().find(|text| text.starts_with(prefix)))
+}
+
+/// What [`super::Versions::find_users`] gives, from the records alone. Cost: linear in the users of the account.
 pub(super) fn scan(
     view: &At<'_>,
     account: Number,
@@ -74,11 +103,7 @@ pub(super) fn scan(
         last = Some(key.clone());
         for (key, record) in piece {
             let (Key::User { user, .. }, Record::User(record)) = (key, record.value) else { continue };
-            let profile = match view.get(&Key::Profile { account, user })?.map(|profile| profile.value) {
-                Some(Record::Profile(profile)) => profile,
-                _ => ProfileRecord::default(),
-            };
-            let first = texts(by, &record.id, &profile).into_iter().find(|text| text.starts_with(prefix));
+            let first = first_of(view, account, user, &record.id, by, prefix)?;
             found.extend(first.map(|text| (text, user)));
         }
     }

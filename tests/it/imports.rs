@@ -22,7 +22,7 @@ const TABLE: &[Row] = &[
     // Which texts are conditions is asked of the language; times are written as prost writes them.
     Row("files", "conditions model", "granit_parser prost_types serde serde_json"),
     Row("presets", "", ""),
-    Row("store", "model", "crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
+    Row("store", "model", "arc_swap crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
     Row("cache", "model", "arc_swap bytemuck foldhash moka shuttle"),
     Row("service", "cache conditions engine files model store", "thiserror tokio tracing"),
     Row(

@@ -90,6 +90,9 @@ impl Opened {
         step()?;
         let until = self.log.begin_erasing(&bytes)?;
         self.log.erase(&bytes, until, step)?;
+        // What is journaled and yet to come to the state can be read by writes that are planned; once it is there it is
+        // erased with the rest.
+        self.store.wait_for(until)?;
         self.store.erase(&keys, users, until, step)?;
         // A write that is lost to a power cut from here on would be done again from a journal that holds nothing more.
         self.store.sync()?;

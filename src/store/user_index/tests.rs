@@ -10,7 +10,7 @@ use crate::{
         UserRecord, UserState,
     },
     store::{
-        ChangeLog as _, Digest, MemoryStore, Opened, Store, StoreError, UserText,
+        ChangeLog as _, Digest, MemoryStore, Opened, Store as _, StoreError, UserText, Versions,
         conformance::{Random, options},
         large::Stops,
         open,
@@ -162,12 +162,12 @@ impl Users {
         opened.store.apply(group).unwrap();
     }
 
-    fn check(&mut self, store: &dyn Store, at: Revision) {
+    fn check(&mut self, store: &dyn Versions, at: Revision) {
         check(&mut self.random, &self.memory, store, at);
     }
 }
 
-fn check(random: &mut Random, memory: &dyn Store, store: &dyn Store, at: Revision) {
+fn check(random: &mut Random, memory: &dyn Versions, store: &dyn Versions, at: Revision) {
     for account in [Number(1), Number(2), Number(3)] {
         for by in [UserText::Name, UserText::Any] {
             for prefix in PREFIXES {
@@ -277,7 +277,7 @@ impl Users {
 
 type Page = (Number, UserText, &'static str, Vec<(String, Number)>);
 
-fn expected(memory: &dyn Store, at: Revision) -> Vec<Page> {
+fn expected(memory: &dyn Versions, at: Revision) -> Vec<Page> {
     let mut pages = Vec::new();
     for by in [UserText::Name, UserText::Any] {
         for prefix in PREFIXES {
