@@ -8,6 +8,8 @@
 
 use std::thread;
 
+use sled::Batch;
+
 use super::{
     Digest, StoreError,
     bytes::{Reader, Writer as Layout, checked},
@@ -15,7 +17,7 @@ use super::{
     key_codec::encode_key,
     record_codec::encode_record,
     sled_store::{Meta, Rows, SledStore, VALUE_BYTES, Writer, engine, part_key, suffixed},
-    user_index::Pending,
+    user_index::{Pending, keys::are_of_one_row},
 };
 use crate::model::{Change, RecordChange, Revision};
 
@@ -171,13 +173,24 @@ impl SledStore {
                     self.meta_tree().insert(INDEX_KEY, mark.encode(store_id)).map_err(engine)?;
                 }
             }
-            for (key, value) in rows {
-                let Some(left) = stop.checked_sub(1) else { return Ok(digest) };
+            // Pieces of one row are of use together alone.
+            for pieces in rows.chunk_by(|(one, _), (other, _)| are_of_one_row(one, other)) {
+                let Some(left) = stop.checked_sub(pieces.len()) else { return Ok(digest) };
                 stop = left;
-                match value {
-                    Some(value) => self.users.0.insert(key, value).map_err(engine)?,
-                    None => self.users.0.remove(key).map_err(engine)?,
-                };
+                match pieces {
+                    [(key, Some(value))] => _ = self.users.0.insert(key, value.as_slice()).map_err(engine)?,
+                    [(key, None)] => _ = self.users.0.remove(key).map_err(engine)?,
+                    pieces => {
+                        let mut batch = Batch::default();
+                        for (key, value) in pieces {
+                            match value {
+                                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
+                                None => batch.remove(key.as_slice()),
+                            }
+                        }
+                        self.users.0.apply_batch(batch).map_err(engine)?;
+                    }
+                }
             }
         }
         Ok(digest)

@@ -83,6 +83,12 @@ pub(super) fn split_value(value: &[u8]) -> Result<Revision, StoreError> {
     Reader(value).u64().map(Revision).ok_or_else(|| damaged("an entry is cut short"))
 }
 
+/// Whether both are keys of pieces of the same user's row.
+pub(in crate::store) fn are_of_one_row(one: &[u8], other: &[u8]) -> bool {
+    const PREFIX: usize = 1 + 2 * size_of::<u64>();
+    one.first() == Some(&USER) && one.get(..PREFIX).is_some_and(|prefix| other.starts_with(prefix))
+}
+
 /// What the keys of a user's row begin with.
 pub(super) fn user_key((account, user): Who) -> Vec<u8> {
     Writer::default().bytes(&[USER]).u64(account.0).u64(user.0).0

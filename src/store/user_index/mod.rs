@@ -7,7 +7,7 @@
 
 mod derive;
 mod find;
-mod keys;
+pub(super) mod keys;
 #[cfg(test)]
 mod tests;
 

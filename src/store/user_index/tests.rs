@@ -360,6 +360,43 @@ fn a_large_change_that_was_applied_by_half_and_then_again_leaves_the_index_right
 }
 
 #[test]
+fn a_row_of_several_pieces_is_whole_wherever_a_large_change_is_cut_off() {
+    let mut users = Users::new("rows of several pieces");
+    let large = users.change(1200, 900);
+    // One more, behind all others: its row does not fit into one value of sled.
+    let key = Key::Profile { account: Number(2), user: Number(5_000) };
+    let words: Vec<String> = (0..60).map(|n| format!("{n}{}", "w".repeat(110))).collect();
+    let profile = ProfileRecord { display_name: words.join(" "), username: "long".to_owned(), email: String::new() };
+    let user = UserRecord {
+        id: UserId::new("Long").unwrap(),
+        state: UserState::Active,
+        created: Timestamp(1),
+        updated: Timestamp(1),
+    };
+    let mut records = large.records.clone();
+    let of_user = Key::User { account: Number(2), user: Number(5_000) };
+    records.push(RecordChange { key: of_user, before: None, after: Some(Record::User(user)) });
+    records.push(RecordChange { key, before: None, after: Some(Record::Profile(profile)) });
+    let large = Change { records, ..large };
+    let digest = Digest::default().after(&large);
+    let memory = MemoryStore::new();
+    memory.apply(std::slice::from_ref(&large)).unwrap();
+    for missing in 0..6 {
+        let directory = tempfile::tempdir().unwrap();
+        let opened = open(directory.path(), options()).unwrap();
+        let mut pending = super::Pending::default();
+        opened.store.users.add(&mut pending, &large.records, &large, true).unwrap();
+        let rows = pending.rows(Digest::default()).0.len();
+        opened.log.append(Revision(0), std::slice::from_ref(&large), digest).unwrap();
+        opened.store.apply_half(&large, Stops { records: 600, index: rows - missing }).unwrap();
+        drop(opened);
+        let opened = open(directory.path(), options()).unwrap();
+        assert!(opened.report.rebuilt.is_none(), "{missing} rows were missing: {:?}", opened.report);
+        check(&mut users.random, &memory, &*opened.store, Revision(1));
+    }
+}
+
+#[test]
 fn an_index_that_is_missing_or_damaged_is_built_again() {
     let directory = tempfile::tempdir().unwrap();
     let mut users = Users::new("a damaged index");
