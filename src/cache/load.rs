@@ -24,20 +24,29 @@ pub struct Entry<V> {
     pub revision: Revision,
     /// The instant from which it does not hold any more, whatever happens; none: no such instant.
     pub expires: Option<Timestamp>,
+    /// The shared ones first.
     slots: Box<[u32]>,
+    /// How many of them others may depend on too.
+    shared: usize,
 }
 
 impl<V> Entry<V> {
     /// An answer that was read at a revision and is not to be kept: it holds at no other.
     pub fn unkept(value: V, revision: Revision) -> Self {
         // A slot that does not exist never holds.
-        Self { value, revision, expires: None, slots: Box::new([u32::MAX]) }
+        Self { value, revision, expires: None, slots: Box::new([u32::MAX]), shared: 1 }
+    }
+
+    /// An answer as a load makes it.
+    pub(super) fn loaded(value: V, revision: Revision, expires: Option<Timestamp>, dependencies: Dependencies) -> Self {
+        let (slots, shared) = dependencies.into_slots();
+        Self { value, revision, expires, slots, shared }
     }
 
     /// An entry that depends on nothing.
     #[cfg(all(test, feature = "server"))]
     pub(super) fn new(value: V, revision: Revision) -> Self {
-        Self { value, revision, expires: None, slots: Box::default() }
+        Self { value, revision, expires: None, slots: Box::default(), shared: 0 }
     }
 
     /// Whether the instant has come from which it does not hold any more.
@@ -53,6 +62,22 @@ impl<V> Entry<V> {
     /// The slots of all that it depends on.
     pub(super) fn slots(&self) -> &[u32] {
         &self.slots
+    }
+
+    /// The slots of what others may depend on too who share the answer.
+    pub(super) fn shared_slots(&self) -> &[u32] {
+        self.slots.get(..self.shared).unwrap_or_default()
+    }
+
+    /// The slots of what its name alone depends on; none if that is nothing, or more than two things.
+    pub(super) fn own_slots(&self) -> Option<[u16; 2]> {
+        // There are no more slots than this type counts.
+        let slot = |slot: u32| u16::try_from(slot).ok();
+        match *self.slots.get(self.shared..)? {
+            [one] => Some([slot(one)?; 2]),
+            [one, other] => Some([slot(one)?, slot(other)?]),
+            _ => None,
+        }
     }
 
     /// What the list of dependencies takes in memory, in bytes.
@@ -194,7 +219,7 @@ impl<V, E: Clone, M: EntryMap<V>> LoadCache<V, E, M> {
         if !self.stamps.undisturbed(&dependencies, revision) {
             return Ok(None);
         }
-        let entry = Arc::new(Entry { value, revision, expires, slots: dependencies.into_slots() });
+        let entry = Arc::new(Entry::loaded(value, revision, expires, dependencies));
         if keeps(&entry.value) {
             self.map.insert(key, &entry);
         }

@@ -90,9 +90,14 @@ fn no_schedule_tears_a_name_while_the_table_grows() {
 
 impl Shareable for [u64; 2] {
     type Key = Self;
+    type Own = u64;
 
     fn key(&self) -> Self {
         *self
+    }
+
+    fn own(&self) -> &u64 {
+        &self[0]
     }
 
     fn account(&self) -> &str {
@@ -115,21 +120,30 @@ impl EntryMap<[u64; 2]> for Nothing {
     fn insert(&self, _: &[u8], _: &Arc<Entry<[u64; 2]>>) {}
 }
 
-/// The way of a Check: what is kept if it holds, else worked out and kept. Two records belong together: what the subject
-/// alone depends on, and what all depend on who share its value.
+/// The way of a Check: what is kept if it holds, else what others found out who have the same of their own, else worked out
+/// and kept. Two subjects have a record each that they alone depend on, and both depend on a third.
 struct System {
-    records: [AtomicU64; 2],
+    records: [AtomicU64; 3],
     acknowledged: AtomicU64,
     loads: LoadCache<[u64; 2], (), Nothing>,
     subjects: SubjectMap<[u64; 2]>,
 }
 
+const RECORDS: [Dependency; 3] =
+    [Dependency::Thing(Number(1)), Dependency::Thing(Number(4)), Dependency::Thing(Number(2))];
 const OWN: Dependency = Dependency::Thing(Number(1));
 const SHARED: Dependency = Dependency::Thing(Number(2));
+
+/// Which records each write changes, to its revision.
+const WRITES: [&[usize]; 3] = [&[0, 1, 2], &[0], &[2]];
+/// What each subject's answer is after so many of them.
+const MOMENTS: [[[u64; 2]; 4]; 2] = [[[0, 0], [1, 1], [2, 1], [2, 3]], [[0, 0], [1, 1], [1, 1], [1, 3]]];
 
 impl System {
     fn new() -> Self {
         let stamps = Arc::new(Stamps::new(Revision(0), 7));
+        let slots: Vec<_> = RECORDS.iter().map(|record| stamps.slots([record])).collect();
+        assert!(slots[0] != slots[1] && slots[0] != slots[2] && slots[1] != slots[2]);
         Self {
             records: Default::default(),
             acknowledged: AtomicU64::new(0),
@@ -140,30 +154,31 @@ impl System {
 
     fn write(&self, revision: u64, of: &[usize]) {
         let stamps = self.loads.stamps();
-        let dependencies = of.iter().map(|record| if *record == 0 { &OWN } else { &SHARED });
+        let dependencies = of.iter().map(|record| &RECORDS[*record]);
         let make_visible = || of.iter().for_each(|record| self.records[*record].store(revision, SeqCst));
         stamps.commit(Revision(revision), &stamps.slots(dependencies), || Ok::<_, ()>(()), make_visible).unwrap();
         self.acknowledged.store(revision, SeqCst);
     }
 
-    fn ask(&self) -> [u64; 2] {
-        let name = NamedSubject { account: "a", space: Space::Users, id: "u" };
+    fn ask(&self, who: usize) -> [u64; 2] {
+        let id = ["u", "v"][who];
+        let name = NamedSubject { account: "a", space: Space::Users, id };
         let stable = self.loads.stamps().stable();
         if let Some(found) = self.subjects.hit(name, stable, || Timestamp(0)) {
             return *found.value().unwrap();
         }
+        if let Some(found) = self.subjects.follow(name, stable, || Timestamp(0)) {
+            return *found.value().unwrap();
+        }
         let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
-            stamps.depend(dependencies, &OWN);
-            let own = self.records[0].load(SeqCst);
-            stamps.depend(dependencies, &SHARED);
-            Ok(([own, self.records[1].load(SeqCst)], None))
+            stamps.depend_alone(dependencies, &RECORDS[who]);
+            let own = self.records[who].load(SeqCst);
+            stamps.depend(dependencies, &RECORDS[2]);
+            Ok(([own, self.records[2].load(SeqCst)], None))
         };
         loop {
-            match self.loads.get_or_load(b"u", Timestamp(0), |_| false, &mut read) {
-                Ok(entry) => {
-                    let own = [self.loads.stamps().own_slot(&OWN); 2];
-                    return *self.subjects.keep(name, &entry, own, entry.value).value().unwrap();
-                }
+            match self.loads.get_or_load(id.as_bytes(), Timestamp(0), |_| false, &mut read) {
+                Ok(entry) => return *self.subjects.keep(name, &entry, entry.value).value().unwrap(),
                 Err(_) => thread::yield_now(),
             }
         }
@@ -175,29 +190,29 @@ fn explore() {
     let system = Arc::new(System::new());
     let writer = {
         let system = Arc::clone(&system);
-        thread::spawn(move || {
-            system.write(1, &[0, 1]);
-            system.write(2, &[0]);
-            system.write(3, &[1]);
-        })
+        thread::spawn(move || (1..).zip(WRITES).for_each(|(revision, of)| system.write(revision, of)))
     };
-    let readers: Vec<_> = (0..2)
-        .map(|_| {
+    let readers: Vec<_> = [[0, 1], [1, 0]]
+        .into_iter()
+        .map(|asked| {
             let system = Arc::clone(&system);
             thread::spawn(move || {
-                for _ in 0..2 {
+                for who in asked {
                     let acknowledged = system.acknowledged.load(SeqCst);
-                    let answer = system.ask();
-                    let least = [[0, 0], [1, 1], [2, 1], [2, 3]][acknowledged as usize];
-                    let are_moments = [[0, 0], [1, 1], [2, 1], [2, 3]].contains(&answer);
-                    assert!(are_moments, "{answer:?} is of no moment");
-                    assert!(answer[0] >= least[0] && answer[1] >= least[1], "{answer:?} after {acknowledged}");
+                    let answer = system.ask(who);
+                    let least = MOMENTS[who][acknowledged as usize];
+                    assert!(MOMENTS[who].contains(&answer), "{answer:?} is of no moment of {who}");
+                    assert!(answer[0] >= least[0] && answer[1] >= least[1], "{answer:?} of {who} after {acknowledged}");
                 }
             })
         })
         .collect();
+    // Somebody who has been asked about before everything, and is asked about last.
     writer.join().unwrap();
     readers.into_iter().for_each(|reader| reader.join().unwrap());
+    for who in [0, 1, 0] {
+        assert_eq!(system.ask(who), MOMENTS[who][3]);
+    }
 }
 
 #[test]

@@ -13,8 +13,15 @@ pub trait Shareable {
     /// Equal keys are equal values, as long as one of them is kept.
     type Key: Eq + Hash + Send;
 
+    /// What those who share the value have of their own. Together with what the value's slots stand for it makes the value:
+    /// of two values with the same, each is right for whoever shares the other, wherever it holds.
+    type Own: Clone + Eq + Hash + Send;
+
     /// The value's key.
     fn key(&self) -> Self::Key;
+
+    /// What those who share it have of their own.
+    fn own(&self) -> &Self::Own;
 
     /// The id of the account whose subjects may share it. Equal keys have the same.
     fn account(&self) -> &str;
@@ -34,6 +41,8 @@ pub struct Shared<V> {
     /// Its number; none: it is not kept.
     pub(super) target: Option<u64>,
     was_asked: AtomicBool,
+    /// The latest revision at which it was worked out.
+    worked_out: AtomicU64,
     /// All writes up to this revision are in `changed`.
     seen: AtomicU64,
     /// The revision of the last write that touched one of the slots; never less than it was at `seen`.
@@ -43,8 +52,8 @@ pub struct Shared<V> {
 impl<V> Shared<V> {
     /// A value that nobody else shares.
     pub(super) fn unkept(value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Self {
-        let (seen, changed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { value, expires, slots, target: None, was_asked: AtomicBool::new(false), seen, changed }
+        let (worked_out, seen, changed) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+        Self { value, expires, slots, target: None, was_asked: AtomicBool::new(false), worked_out, seen, changed }
     }
 
     /// The value of a number.
@@ -64,6 +73,16 @@ impl<V> Shared<V> {
         self.changed.fetch_max(changed.0, Ordering::SeqCst);
         self.seen.fetch_max(stable.0, Ordering::SeqCst);
         changed
+    }
+
+    /// Notes that it was worked out at a revision.
+    pub(super) fn note_worked_out(&self, revision: Revision) {
+        self.worked_out.fetch_max(revision.0, Ordering::SeqCst);
+    }
+
+    /// The latest revision at which it was worked out.
+    pub(super) fn worked_out(&self) -> Revision {
+        Revision(self.worked_out.load(Ordering::SeqCst))
     }
 
     /// Notes that it was asked for. Writes nothing if that is known.

@@ -33,7 +33,10 @@ impl SlotSet {
 /// The slots that a load has read from, noted before each read.
 #[derive(Debug, Default)]
 pub struct Dependencies {
-    slots: Vec<u32>,
+    /// Those of what others may depend on too.
+    shared: Vec<u32>,
+    /// Those of what the answer's own name alone depends on.
+    own: Vec<u32>,
 }
 
 /// The stamps of one store. Size: 1 MiB.
@@ -68,13 +71,6 @@ impl Stamps {
         u32::try_from(hasher.finish() & (SLOTS as u64 - 1)).unwrap_or(0)
     }
 
-    /// The slot of a dependency of one name alone, which is kept beside the name.
-    #[must_use]
-    pub fn own_slot(&self, dependency: &Dependency) -> u16 {
-        // There are no more slots than this type counts.
-        u16::try_from(self.slot(dependency)).unwrap_or(u16::MAX)
-    }
-
     /// The slots of everything that a write touches.
     pub fn slots<'a>(&self, dependencies: impl IntoIterator<Item = &'a Dependency>) -> SlotSet {
         let mut slots: Vec<u32> = dependencies.into_iter().map(|dependency| self.slot(dependency)).collect();
@@ -85,7 +81,12 @@ impl Stamps {
 
     /// Notes, before it is read, that a load depends on something.
     pub fn depend(&self, dependencies: &mut Dependencies, dependency: &Dependency) {
-        dependencies.slots.push(self.slot(dependency));
+        dependencies.shared.push(self.slot(dependency));
+    }
+
+    /// The same for something that nobody else depends on who shares the answer.
+    pub fn depend_alone(&self, dependencies: &mut Dependencies, dependency: &Dependency) {
+        dependencies.own.push(self.slot(dependency));
     }
 
     /// Carries out one write: announces it, makes it durable, makes it visible, publishes it as `revision`. To be
@@ -131,7 +132,7 @@ impl Stamps {
         Revision(slots.iter().map(|slot| self.get(&self.published, *slot)).max().unwrap_or_default())
     }
 
-    /// The same for the slots of [`Self::own_slot`].
+    /// The same for the slots of what a name alone depends on.
     #[must_use]
     pub(super) fn hold_own(&self, slots: [u16; 2], revision: Revision) -> bool {
         slots.iter().all(|slot| self.get(&self.published, u32::from(*slot)) <= revision.0)
@@ -139,7 +140,8 @@ impl Stamps {
 
     /// Whether a load that began at `revision` has read nothing of a later write. To be asked after its last read.
     pub(super) fn undisturbed(&self, dependencies: &Dependencies, revision: Revision) -> bool {
-        dependencies.slots.iter().all(|slot| self.get(&self.inflight, *slot) <= revision.0)
+        let mut slots = dependencies.shared.iter().chain(&dependencies.own);
+        slots.all(|slot| self.get(&self.inflight, *slot) <= revision.0)
     }
 
     fn get(&self, stamps: &[AtomicU64], slot: u32) -> u64 {
@@ -155,9 +157,14 @@ impl Stamps {
 }
 
 impl Dependencies {
-    pub(super) fn into_slots(mut self) -> Box<[u32]> {
-        self.slots.sort_unstable();
-        self.slots.dedup();
-        self.slots.into()
+    /// Each slot once: the shared ones and then the own ones, and how many are shared.
+    pub(super) fn into_slots(mut self) -> (Box<[u32]>, usize) {
+        for slots in [&mut self.shared, &mut self.own] {
+            slots.sort_unstable();
+            slots.dedup();
+        }
+        let shared = self.shared.len();
+        self.shared.append(&mut self.own);
+        (self.shared.into(), shared)
     }
 }

@@ -98,10 +98,35 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
         (is_its_own && holds() && kept.expires.is_none_or(|expires| now() < expires)).then_some(found)
     }
 
-    /// Keeps what was worked out for a subject. `own`: the slots of what it alone depends on.
-    pub fn keep<W>(&self, name: NamedSubject<'_>, entry: &Entry<W>, own: [u16; 2], value: V) -> Found<V> {
-        let slots = entry.slots().iter().copied().filter(|slot| !own.iter().any(|own| u32::from(*own) == *slot));
-        let shared = self.values.keep(value, slots.collect(), entry.expires);
+    /// What is kept for a subject whose value does not hold any more, though all that the subject has of its own is as it was:
+    /// then the value that was worked out since for others who have the same of their own is the subject's too, if it
+    /// holds. So one who shares a value works it out anew when a role changes, and a million do not. Cost: three look-ups
+    /// and two short locks.
+    pub fn follow(
+        &self,
+        name: NamedSubject<'_>,
+        stable: Revision,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<Found<V>> {
+        let space = (name.space)(self.names.owner(name.account));
+        let mapped = self.names.get(space, name.id.as_bytes())?;
+        let before = self.values.get(mapped.target);
+        let before = before.as_ref().filter(|before| before.value.account() == name.account)?;
+        let next = self.values.latest(before.value.own())?;
+        let (target, revision, own) = (next.target?, next.worked_out(), mapped.slots);
+        // After the value was found: whatever it has seen that the subject has of its own was published by then.
+        let holds = self.stamps.hold_own(own, mapped.revision) && next.changed(&self.stamps, stable) <= revision;
+        if !holds || next.expires.is_some_and(|expires| now() >= expires) {
+            return None;
+        }
+        self.names.insert(space, name.id.as_bytes(), Mapped { target, revision, slots: own });
+        Some(Found { shared: Guard::from_inner(Some(next)), revision, own })
+    }
+
+    /// Keeps what was worked out for a subject.
+    pub fn keep<W>(&self, name: NamedSubject<'_>, entry: &Entry<W>, value: V) -> Found<V> {
+        let Some(own) = entry.own_slots() else { return Found::unkept(entry, value) };
+        let shared = self.values.keep(value, entry.shared_slots().into(), entry.expires, entry.revision);
         if let Some(target) = shared.target {
             let space = (name.space)(self.names.owner(name.account));
             self.names.insert(space, name.id.as_bytes(), Mapped { target, revision: entry.revision, slots: own });
@@ -160,14 +185,25 @@ impl<V> Found<V> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{
+        cache::Dependencies,
+        model::{Dependency, Number},
+    };
 
-    struct Value(&'static str);
+    /// An account, what its subjects have of their own, and what came of it.
+    #[derive(Clone, Copy)]
+    struct Value(&'static str, u8, u8);
 
     impl Shareable for Value {
-        type Key = &'static str;
+        type Key = (&'static str, u8, u8);
+        type Own = (&'static str, u8);
 
-        fn key(&self) -> &'static str {
-            self.0
+        fn key(&self) -> Self::Key {
+            (self.0, self.1, self.2)
+        }
+
+        fn own(&self) -> &Self::Own {
+            OWNS.iter().find(|own| **own == (self.0, self.1)).unwrap()
         }
 
         fn account(&self) -> &str {
@@ -179,19 +215,116 @@ mod tests {
         }
     }
 
+    const OWNS: [(&str, u8); 3] = [("one", 1), ("one", 2), ("other", 1)];
+
     #[test]
     fn a_name_whose_account_has_the_hash_of_another_is_not_answered_for_it() {
         let stamps = Arc::new(Stamps::new(Revision(3), 7));
         let map = SubjectMap::new(Arc::clone(&stamps), 1 << 16, 1 << 16, 7);
         let named = |account| NamedSubject { account, space: Space::Users, id: "ann" };
-        let entry = Entry::unkept((), Revision(3));
-        let kept = map.values.keep(Value("one"), Box::new([1]), None);
-        let mapped = Mapped { target: kept.target.unwrap(), revision: entry.revision, slots: [2; 2] };
+        let kept = map.values.keep(Value("one", 1, 1), Box::new([1]), None, Revision(3));
+        let mapped = Mapped { target: kept.target.unwrap(), revision: Revision(3), slots: [2; 2] };
         for account in ["one", "other"] {
             // As if both names had the same hash.
             map.names.insert(Space::Users(map.names.owner(account)), b"ann", mapped);
         }
         let hit = |account| map.hit(named(account), stamps.stable(), || Timestamp(0)).map(|found| found.revision);
         assert_eq!((hit("one"), hit("other"), hit("third")), (Some(Revision(3)), None, None));
+        let follow = |account| map.follow(named(account), stamps.stable(), || Timestamp(0)).map(|found| found.revision);
+        assert_eq!((follow("one"), follow("other"), follow("third")), (Some(Revision(3)), None, None));
+    }
+
+    /// Ann and Bob have the same of their own; all of their account depend on one more thing.
+    struct Shop {
+        stamps: Arc<Stamps>,
+        map: SubjectMap<Value>,
+    }
+
+    const ALL: Dependency = Dependency::Thing(Number(1));
+    const ANN: (&str, Dependency) = ("ann", Dependency::Thing(Number(2)));
+    const BOB: (&str, Dependency) = ("bob", Dependency::Thing(Number(3)));
+
+    impl Shop {
+        fn new() -> Self {
+            let stamps = Arc::new(Stamps::new(Revision(1), 7));
+            let map = SubjectMap::new(Arc::clone(&stamps), 1 << 16, 1 << 16, 7);
+            Self { stamps, map }
+        }
+
+        fn named(id: &str) -> NamedSubject<'_> {
+            NamedSubject { account: "one", space: Space::Users, id }
+        }
+
+        fn keep(&self, who: &(&str, Dependency), own: u8, expires: Option<u64>) {
+            let mut dependencies = Dependencies::default();
+            self.stamps.depend_alone(&mut dependencies, &who.1);
+            self.stamps.depend(&mut dependencies, &ALL);
+            let revision = self.stamps.stable();
+            let value = Value("one", own, revision.0 as u8);
+            let entry = Entry::loaded(value, revision, expires.map(Timestamp), dependencies);
+            self.map.keep(Self::named(who.0), &entry, value);
+        }
+
+        fn change(&self, what: &Dependency) {
+            let next = Revision(self.stamps.stable().0 + 1);
+            self.stamps.commit(next, &self.stamps.slots([what]), || Ok::<_, ()>(()), || ()).unwrap();
+        }
+
+        /// What is found, by a hit or by following; the revision that the value is of.
+        fn found(&self, who: &(&str, Dependency)) -> (Option<u8>, Option<u8>) {
+            let stable = self.stamps.stable();
+            let value = |found: Option<Found<Value>>| found.map(|found| found.value().unwrap().2);
+            let hit = value(self.map.hit(Self::named(who.0), stable, || Timestamp(5)));
+            let followed = match hit {
+                Some(_) => None,
+                None => value(self.map.follow(Self::named(who.0), stable, || Timestamp(5))),
+            };
+            (hit, followed)
+        }
+    }
+
+    #[test]
+    fn who_has_the_same_of_its_own_is_answered_from_what_another_found_out_since() {
+        let shop = Shop::new();
+        shop.keep(&ANN, 1, None);
+        shop.keep(&BOB, 1, None);
+        assert_eq!((shop.found(&ANN), shop.found(&BOB)), ((Some(1), None), (Some(1), None)));
+        shop.change(&ALL);
+        // Nobody has found out anything since.
+        assert_eq!((shop.found(&ANN), shop.found(&BOB)), ((None, None), (None, None)));
+        shop.keep(&ANN, 1, None);
+        assert_eq!((shop.found(&ANN), shop.found(&BOB)), ((Some(2), None), (None, Some(2))));
+        assert_eq!(shop.found(&BOB), (Some(2), None), "it is kept from then on");
+    }
+
+    #[test]
+    fn who_has_changed_itself_follows_nobody() {
+        let shop = Shop::new();
+        shop.keep(&ANN, 1, None);
+        shop.keep(&BOB, 1, None);
+        shop.change(&BOB.1);
+        shop.change(&ALL);
+        shop.keep(&ANN, 1, None);
+        assert_eq!(shop.found(&BOB), (None, None));
+        // Nor by what it had before, once it has something else.
+        shop.keep(&BOB, 2, None);
+        shop.change(&ALL);
+        shop.keep(&ANN, 1, None);
+        assert_eq!(shop.found(&BOB), (None, None));
+    }
+
+    #[test]
+    fn nobody_follows_to_what_has_expired_or_does_not_hold_any_more() {
+        let shop = Shop::new();
+        shop.keep(&ANN, 1, None);
+        shop.keep(&BOB, 1, None);
+        shop.change(&ALL);
+        shop.keep(&ANN, 1, Some(5));
+        assert_eq!(shop.found(&BOB), (None, None), "it expired at the instant of the question");
+        shop.keep(&ANN, 1, Some(6));
+        shop.change(&ALL);
+        assert_eq!(shop.found(&BOB), (None, None), "it has changed again");
+        shop.keep(&ANN, 1, Some(6));
+        assert_eq!(shop.found(&BOB), (None, Some(3)));
     }
 }

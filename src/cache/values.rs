@@ -16,7 +16,7 @@ use super::{
     compact::Mapped,
     shared::{Shareable, Shared},
 };
-use crate::model::Timestamp;
+use crate::model::{Revision, Timestamp};
 
 /// The lower bits of a number say where a value stands, the others how many stood there before.
 const PLACE_BITS: u32 = 20;
@@ -41,6 +41,8 @@ struct Places<V: Shareable> {
 
 struct Known<V: Shareable> {
     by_key: HashMap<Key<V>, u64>,
+    /// By what those who share it have of their own: the value that was worked out last.
+    latest: HashMap<V::Own, u64>,
     free: Vec<usize>,
     /// How many places have ever been taken.
     taken: usize,
@@ -68,6 +70,9 @@ impl<V: Shareable + Send + Sync + 'static> Places<V> {
         if known.by_key.get(&key) == Some(&target) {
             known.by_key.remove(&key);
         }
+        if known.latest.get(shared.value.own()) == Some(&target) {
+            known.latest.remove(shared.value.own());
+        }
         if let Some(value) = self.values.get(place(target))
             && value.load().as_ref().is_some_and(|there| there.target == Some(target))
         {
@@ -88,7 +93,8 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
     pub fn new(bytes: u64) -> Self {
         let count = usize::try_from(bytes).unwrap_or(usize::MAX) / SMALL;
         let count = count.clamp(SMALL, 1 << PLACE_BITS);
-        let known = Known { by_key: HashMap::new(), free: Vec::new(), taken: 0, stood: Vec::new() };
+        let known =
+            Known { by_key: HashMap::new(), latest: HashMap::new(), free: Vec::new(), taken: 0, stood: Vec::new() };
         let values = (0..count).map(|_| ArcSwapOption::empty()).collect();
         let places = Arc::new(Places { values, known: Mutex::new(known) });
         let leaving = Arc::clone(&places);
@@ -117,8 +123,15 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
         }
     }
 
-    /// Keeps a value, or finds the one that is kept and equal to it. Without a number if there is no room.
-    pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Arc<Shared<V>> {
+    /// The value that was worked out last for those who have the same of their own. Cost: a lock, and one look-up.
+    pub fn latest(&self, own: &V::Own) -> Option<Arc<Shared<V>>> {
+        let target = *self.places.known().latest.get(own)?;
+        self.get(target).clone()
+    }
+
+    /// Keeps a value that was worked out at a revision, or finds the one that is kept and equal to it. Without a number if
+    /// there is no room.
+    pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>, revision: Revision) -> Arc<Shared<V>> {
         self.tell();
         let key = (value.key(), slots.clone(), expires);
         let shared = {
@@ -127,7 +140,11 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
                 && let Some(shared) = &*self.places.get(*target)
                 && shared.target == Some(*target)
             {
-                return Arc::clone(shared);
+                shared.note_worked_out(revision);
+                let (own, target) = (value.own().clone(), *target);
+                let shared = Arc::clone(shared);
+                known.latest.insert(own, target);
+                return shared;
             }
             let Some(target) = known.take_place(self.places.values.len()) else {
                 return Arc::new(Shared::unkept(value, slots, expires));
@@ -136,6 +153,8 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
             if let Some(value) = self.places.values.get(place(target)) {
                 value.store(Some(Arc::clone(&shared)));
             }
+            shared.note_worked_out(revision);
+            known.latest.insert(shared.value.own().clone(), target);
             known.by_key.insert(key, target);
             shared
         };

@@ -8,7 +8,7 @@ use super::{
     shared::{Shareable, Shared},
     sync::{Mutex, lock},
 };
-use crate::model::Timestamp;
+use crate::model::{Revision, Timestamp};
 
 /// A value that was found.
 pub(super) struct Guard<T>(T);
@@ -47,15 +47,28 @@ impl<V: Shareable> SharedValues<V> {
         Guard(found.cloned())
     }
 
+    /// Any value of those who have the same of their own.
+    pub fn latest(&self, own: &V::Own) -> Option<Arc<Shared<V>>> {
+        let values = lock(&self.0);
+        let same: Vec<_> = values.iter().filter(|kept| kept.value.own() == own).collect();
+        if same.is_empty() {
+            None
+        } else {
+            same.get(thread_rng().gen_range(0..same.len())).map(|kept| Arc::clone(kept))
+        }
+    }
+
     /// Keeps a value, or finds the one that is kept and equal to it.
-    pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>) -> Arc<Shared<V>> {
+    pub fn keep(&self, value: V, slots: Box<[u32]>, expires: Option<Timestamp>, revision: Revision) -> Arc<Shared<V>> {
         let mut values = lock(&self.0);
         let is_same =
             |kept: &&Arc<Shared<V>>| kept.value.key() == value.key() && kept.slots == slots && kept.expires == expires;
         if let Some(kept) = values.iter().find(is_same) {
+            kept.note_worked_out(revision);
             return Arc::clone(kept);
         }
         let shared = Arc::new(Shared::numbered(values.len() as u64, value, slots, expires));
+        shared.note_worked_out(revision);
         values.push(Arc::clone(&shared));
         shared
     }

@@ -6,15 +6,20 @@ use super::{
     shared::{Shareable, Shared},
     values::SharedValues,
 };
-use crate::model::Timestamp;
+use crate::model::{Revision, Timestamp};
 
 struct Value(u64);
 
 impl Shareable for Value {
     type Key = u64;
+    type Own = u64;
 
     fn key(&self) -> u64 {
         self.0
+    }
+
+    fn own(&self) -> &u64 {
+        &self.0
     }
 
     fn account(&self) -> &str {
@@ -27,7 +32,7 @@ impl Shareable for Value {
 }
 
 fn keep(values: &SharedValues<Value>, number: u64) -> Arc<Shared<Value>> {
-    values.keep(Value(number), Box::new([1, 2]), None)
+    values.keep(Value(number), Box::new([1, 2]), None, Revision(1))
 }
 
 fn is_there(values: &SharedValues<Value>, shared: &Shared<Value>) -> bool {
@@ -45,8 +50,8 @@ fn equal_values_are_one_and_others_are_not() {
     assert!(Arc::ptr_eq(&one, &keep(&values, 1)));
     let others = [
         keep(&values, 2),
-        values.keep(Value(1), Box::new([1]), None),
-        values.keep(Value(1), Box::new([1, 2]), Some(Timestamp(5))),
+        values.keep(Value(1), Box::new([1]), None, Revision(1)),
+        values.keep(Value(1), Box::new([1, 2]), Some(Timestamp(5)), Revision(1)),
     ];
     for other in &others {
         assert!(!Arc::ptr_eq(&one, other));

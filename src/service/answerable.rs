@@ -6,11 +6,11 @@ use super::{
     core::Core,
     error::ServiceError,
     facts,
-    holdings::{Gathered, Gatherer, Holding},
+    holdings::{Gathered, Gatherer, Holding, OwnHoldings},
     subjects::{LoadedName, LoadedSubject},
 };
 use crate::{
-    cache::{Shareable, Stamps, Weighed},
+    cache::{Shareable, Weighed},
     engine::{Evidence, HeldException, HeldRole, Standing, Subject},
     model::{
         AccountId, AccountState, Dependency, Key, Number, Revision, ServiceAccountId, ServiceAccountState, Timestamp,
@@ -28,12 +28,12 @@ pub(super) enum Answerable {
     Subject {
         /// The account.
         account: Number,
-        /// The subject's number; none: there is no such subject.
-        number: Option<Number>,
         /// What decides.
         subject: Subject,
         /// How that came about.
         evidence: Evidence,
+        /// What of it is the subject's own.
+        own: Arc<OwnHoldings>,
     },
 }
 
@@ -43,12 +43,13 @@ impl Weighed for Answerable {
             Self::NoAccount => size_of::<Self>(),
             // The set may be shared by many; it is counted in full for each, so that a cache whose subjects share
             // nothing stays within its bound too.
-            Self::Subject { subject, evidence, .. } => {
+            Self::Subject { subject, evidence, own, .. } => {
                 let reasons = evidence.exceptions.iter().map(|each| size_of::<HeldException>() + each.reason.len());
                 size_of::<Self>()
                     + evidence.held.len() * size_of::<HeldRole>()
                     + reasons.sum::<usize>()
                     + subject.set.bytes()
+                    + own.bytes()
             }
         }
     }
@@ -73,14 +74,30 @@ impl Weighed for Answerable {
 pub(super) struct Decidable {
     pub(super) account: AccountId,
     pub(super) subject: Subject,
+    pub(super) own: Own,
+}
+
+/// What those who share a [`Decidable`] have of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Own {
+    /// Their account. Its number, for another account can come to its id.
+    pub(super) account: Number,
+    /// Whether what they hold counts. Where it does not, it was not even read.
+    pub(super) standing: Standing,
+    pub(super) holds: Arc<OwnHoldings>,
 }
 
 impl Shareable for Decidable {
-    /// Where the set is, which is there once for each signature; whether it counts; and in which account.
-    type Key = (usize, Standing, AccountId);
+    /// Where the set is, which is there once for each signature; and what of it is the subject's own.
+    type Key = (usize, Own);
+    type Own = Own;
 
     fn key(&self) -> Self::Key {
-        (Arc::as_ptr(&self.subject.set).addr(), self.subject.standing, self.account.clone())
+        (Arc::as_ptr(&self.subject.set).addr(), self.own.clone())
+    }
+
+    fn own(&self) -> &Own {
+        &self.own
     }
 
     fn account(&self) -> &str {
@@ -88,21 +105,21 @@ impl Shareable for Decidable {
     }
 
     fn bytes(&self) -> usize {
-        self.subject.set.bytes()
+        self.subject.set.bytes() + self.own.holds.bytes()
     }
 }
 
-impl Answerable {
-    /// The slots of what a subject alone depends on: which thing its name stands for, and that thing.
-    pub(super) fn own_slots(&self, name: &LoadedName, stamps: &Stamps) -> [u16; 2] {
-        let Self::Subject { account, number, .. } = self else { return [0; 2] };
-        let named = stamps.own_slot(&match &name.subject {
-            LoadedSubject::User(id) => Dependency::UserName { account: *account, id: id.clone() },
-            LoadedSubject::ServiceAccount(id) => Dependency::ServiceAccountName { account: *account, id: id.clone() },
-        });
-        [named, number.map_or(named, |number| stamps.own_slot(&Dependency::Thing(number)))]
-    }
+/// Whose fact it is that an answer depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// The subject's alone: which thing its name stands for, and that thing.
+    Own,
+    /// Others may depend on it too who hold the same.
+    Shared,
 }
+
+/// Told of each fact before it is read.
+pub(super) type NoteWhose<'a> = &'a mut dyn FnMut(Whose, Dependency);
 
 impl Core {
     /// Reads all that a question about a subject needs, noting each thing before it is read. Gives the first instant at
@@ -113,8 +130,9 @@ impl Core {
         name: &LoadedName,
         past: Option<Revision>,
         now: Timestamp,
-        note: facts::Note<'_>,
+        note_whose: NoteWhose<'_>,
     ) -> Result<(Answerable, Option<Timestamp>), ServiceError> {
+        let mut note = |dependency| note_whose(Whose::Shared, dependency);
         let account_id = &name.account;
         note(Dependency::AccountName(account_id.clone()));
         let Some(account) = facts::get_name(view, &Key::AccountName(account_id.clone()))?.map(|name| name.value) else {
@@ -131,28 +149,30 @@ impl Core {
         };
         let Some(catalog) = catalog else { return Ok((Answerable::NoAccount, None)) };
 
-        let (standing, number, holding) = match &name.subject {
+        let mut note_own = |dependency| note_whose(Whose::Own, dependency);
+        let (standing, holding) = match &name.subject {
             #[cfg(test)]
             LoadedSubject::ServiceAccount(id)
                 if self.settings.fault == Some(super::core::Fault::ServiceAccountAsUser) =>
             {
                 let id = UserId::new(id.as_str()).map_err(|error| ServiceError::field("subject", error.to_string()))?;
-                load_user(view, account, &id, record.state, note)?
+                load_user(view, account, &id, record.state, &mut note_own)?
             }
-            LoadedSubject::User(id) => load_user(view, account, id, record.state, note)?,
-            LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, note)?,
+            LoadedSubject::User(id) => load_user(view, account, id, record.state, &mut note_own)?,
+            LoadedSubject::ServiceAccount(id) => load_service_account(view, account, id, record.state, &mut note_own)?,
         };
         #[cfg(test)]
         let record = self.with_faulty_features(record, &catalog);
         let gatherer = Gatherer { core: self, view, account, catalog: &catalog, now };
-        let Gathered { set, held, exceptions, expires } = gatherer.gather(holding, record.features, note)?;
+        let mut note = |dependency| note_whose(Whose::Shared, dependency);
+        let Gathered { set, held, exceptions, expires, own } = gatherer.gather(holding, record.features, &mut note)?;
         let (subject, evidence) = (Subject { standing, set }, Evidence { held, exceptions });
-        Ok((Answerable::Subject { account, number, subject, evidence }, expires))
+        Ok((Answerable::Subject { account, subject, evidence, own }, expires))
     }
 }
 
-/// Whether a subject can be allowed anything, which one it is, and whose holdings have to be read for it.
-type Stands = (Standing, Option<Number>, Holding);
+/// Whether a subject can be allowed anything, and whose holdings have to be read for it.
+type Stands = (Standing, Holding);
 
 /// Where a user stands, and whether what it holds matters. Who is not active is asked about seldom and told no at once: its
 /// roles are not even read.
@@ -166,13 +186,13 @@ fn load_user(
     let name = Key::UserName { account, id: id.clone() };
     note(Dependency::UserName { account, id: id.clone() });
     let Some(user) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), None, Holding::Nothing));
+        return Ok((standing(account_state, None), Holding::Nothing));
     };
     note(Dependency::Thing(user));
     let record = facts::get_user(view, &Key::User { account, user })?;
     let standing = standing(account_state, record.map(|record| record.value.state == UserState::Active));
     let holding = if standing == Standing::Active { Holding::User(user) } else { Holding::Nothing };
-    Ok((standing, Some(user), holding))
+    Ok((standing, holding))
 }
 
 /// The same for a service account, which holds what it holds directly.
@@ -186,7 +206,7 @@ fn load_service_account(
     let name = Key::ServiceAccountName { account, id: id.clone() };
     note(Dependency::ServiceAccountName { account, id: id.clone() });
     let Some(service_account) = facts::get_name(view, &name)?.map(|name| name.value) else {
-        return Ok((standing(account_state, None), None, Holding::Nothing));
+        return Ok((standing(account_state, None), Holding::Nothing));
     };
     note(Dependency::Thing(service_account));
     let record = facts::get_service_account(view, &Key::ServiceAccount { account, service_account })?;
@@ -194,7 +214,7 @@ fn load_service_account(
     let standing = standing(account_state, is_active);
     let holding =
         if standing == Standing::Active { Holding::ServiceAccount(service_account) } else { Holding::Nothing };
-    Ok((standing, Some(service_account), holding))
+    Ok((standing, holding))
 }
 
 /// Whether a subject can be allowed anything. `is_active`: none if it does not exist.

@@ -44,9 +44,42 @@ pub(super) struct RoleSignature {
     policies: Vec<(Number, Revision)>,
 }
 
+/// What a subject has of its own, as it is stored. With what its account, its teams and all that it names are, this is what
+/// makes all that it may do: whoever has the same has the same answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct OwnHoldings {
+    /// A user, and not a service account.
+    is_user: bool,
+    /// Whether access lists were read: where no permission is bounded, they have no say.
+    has_access: bool,
+    /// Role, resource, and until when.
+    bindings: Vec<(Number, Option<Number>, Option<Timestamp>)>,
+    /// Its teams, whether they are still there or not.
+    teams: Vec<Number>,
+    access: Vec<(FacetNumber, bool, Vec<Number>)>,
+    /// Permission, and until when.
+    exceptions: Vec<(Number, Option<Timestamp>)>,
+}
+
+impl OwnHoldings {
+    /// The memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let access = self
+            .access
+            .iter()
+            .map(|(.., values)| size_of::<(FacetNumber, bool, Vec<Number>)>() + size_of_val(&**values));
+        size_of::<Self>()
+            + size_of_val(&*self.bindings)
+            + size_of_val(&*self.teams)
+            + access.sum::<usize>()
+            + size_of_val(&*self.exceptions)
+    }
+}
+
 /// What somebody holds, as it is stored.
 #[derive(Default)]
 pub(super) struct Held {
+    own: OwnHoldings,
     pub(super) roles: Vec<HeldRole>,
     pub(super) access: BTreeMap<FacetNumber, (bool, BTreeSet<Number>)>,
     exceptions: Vec<(Number, HeldExceptionRecord)>,
@@ -73,6 +106,8 @@ pub(super) struct Gathered {
     pub(super) exceptions: Vec<HeldException>,
     /// The first instant at which something of it ceases to count; none: nothing does.
     pub(super) expires: Option<Timestamp>,
+    /// What of all this is the subject's own.
+    pub(super) own: Arc<OwnHoldings>,
 }
 
 /// Who is asked about.
@@ -110,8 +145,14 @@ impl Gatherer<'_> {
         let mut held = match holding {
             Holding::Nothing => Held::default(),
             Holding::User(user) => self.of_user(user, note)?,
-            Holding::ServiceAccount(number) => Held { roles: self.bindings(number, None)?, ..Held::default() },
+            Holding::ServiceAccount(number) => {
+                let roles = self.bindings(number, None)?;
+                let own = OwnHoldings { bindings: own_bindings(&roles), ..OwnHoldings::default() };
+                Held { own, roles, ..Held::default() }
+            }
         };
+        // As it is stored: what is gone or has passed is left out of the rest only.
+        let own = Arc::new(std::mem::take(&mut held.own));
         #[cfg(test)]
         self.with_fault(&mut held)?;
         let catalog = &self.catalog.compiled;
@@ -150,23 +191,32 @@ impl Gatherer<'_> {
             EffectiveSet::new(Arc::clone(catalog), &features, holdings)
         };
         let set = self.core.sets.get_or_make(signature.clone(), make);
-        Ok(Gathered { set, held: held.roles, exceptions, expires })
+        Ok(Gathered { set, held: held.roles, exceptions, expires, own })
     }
 
     fn has_passed(&self, expires: Option<Timestamp>) -> bool {
         expires.is_some_and(|expires| self.now >= expires)
     }
 
-    /// A user's own and what it has through its teams.
+    /// A user's own, which is noted already, and what it has through its teams.
     fn of_user(&self, user: Number, note: Note<'_>) -> Result<Held, StoreError> {
-        note(Dependency::Thing(user));
         let mut held = Held { roles: self.bindings(user, None)?, ..Held::default() };
-        // Where no permission is bounded, access lists have no say.
         let has_facets = !self.catalog.compiled.bounded().is_empty();
         if has_facets {
             self.add_access(user, &mut held.access)?;
         }
-        for (team, id) in facts::teams_of(self.view, self.account, user, note)? {
+        let list = |(facet, (all, values)): (&FacetNumber, &(bool, BTreeSet<Number>))| {
+            (*facet, *all, values.iter().copied().collect())
+        };
+        let (bindings, access) = (own_bindings(&held.roles), held.access.iter().map(list).collect());
+        held.own = OwnHoldings { is_user: true, has_access: has_facets, bindings, access, ..OwnHoldings::default() };
+        let mut note_team = |dependency: Dependency| {
+            if let Dependency::Thing(team) = dependency {
+                held.own.teams.push(team);
+            }
+            note(dependency);
+        };
+        for (team, id) in facts::teams_of(self.view, self.account, user, &mut note_team)? {
             held.roles.extend(self.bindings(team, Some((team, id)))?);
             if has_facets {
                 self.add_access(team, &mut held.access)?;
@@ -174,6 +224,7 @@ impl Gatherer<'_> {
         }
         for (key, value) in facts::scan_all(self.view, KeyRange::Exceptions { account: self.account, user })? {
             if let (Key::Exception { permission, .. }, Record::Exception(record)) = (key, value.value) {
+                held.own.exceptions.push((permission, record.expires));
                 let record = HeldExceptionRecord { reason: record.reason, expires: record.expires };
                 held.exceptions.push((permission, record));
             }
@@ -329,6 +380,14 @@ impl Gatherer<'_> {
         let record = &self.core.with_faulty_statements(record.clone());
         catalog.custom_policy(number, record)
     }
+}
+
+/// The bindings of a subject itself, each once.
+fn own_bindings(roles: &[HeldRole]) -> Vec<(Number, Option<Number>, Option<Timestamp>)> {
+    let mut bindings: Vec<_> = roles.iter().map(|held| (held.role, held.resource, held.expires)).collect();
+    bindings.sort_unstable();
+    bindings.dedup();
+    bindings
 }
 
 /// The bindings of a signature, with their resources.

@@ -87,6 +87,51 @@ async fn a_check_of_a_user_that_changed_is_worked_out_anew_and_others_are_not() 
 }
 
 #[tokio::test]
+async fn one_holder_of_a_role_works_out_what_a_change_means_and_the_others_read_nothing() {
+    let service = started(64 << 20, 6).await;
+    let reason = async |user: &str| service.check(&question(user), ReadAt::Latest).await.map(|decided| decided.reason);
+    let users = ["user-0", "user-1", "user-2", "user-3", "user-4"];
+    for user in users {
+        reason(user).await.unwrap();
+    }
+    apply(&service, "a", "", 6).await;
+    for (asked, expected) in [("user-0", Reason::FeatureNotEntitled), ("user-1", Reason::NoRoleGrants)] {
+        assert_eq!(reason(asked).await.unwrap(), expected);
+    }
+    // From here on nobody can read anything.
+    let all = u32::try_from(service.core.loads.available_permits()).unwrap();
+    let none_left = Arc::clone(&service.core.loads).acquire_many_owned(all).await.unwrap();
+    for (asked, expected) in [
+        ("user-2", Reason::FeatureNotEntitled),
+        ("user-3", Reason::NoRoleGrants),
+        ("user-4", Reason::FeatureNotEntitled),
+    ] {
+        assert!(service.check_kept(&question(asked)).is_none(), "{asked} was asked about since");
+        let found = service.check(&question(asked), ReadAt::Latest).now_or_never().expect("it needs no load");
+        assert_eq!(found.unwrap().reason, expected, "{asked}");
+        assert!(service.check_kept(&question(asked)).is_some(), "{asked}");
+    }
+    // One about whom nothing is known has to be read.
+    assert!(service.check(&question("user-5"), ReadAt::Latest).now_or_never().is_none());
+    drop(none_left);
+    assert_eq!(reason("user-5").await.unwrap(), Reason::NoRoleGrants);
+}
+
+#[tokio::test]
+async fn nobody_of_a_deleted_account_is_answered_from_the_account_that_came_to_its_id() {
+    let service = started(64 << 20, 2).await;
+    let reason = async |user: &str| service.check(&question(user), ReadAt::Latest).await.map(|decided| decided.reason);
+    assert_eq!(reason("user-0").await.unwrap(), Reason::Allowed);
+    let id = crate::model::AccountId::new("a").unwrap();
+    service.write(delete_account(id, None)).await.unwrap();
+    let text = "kind: account\nid: a\ncatalog: infobip-classic\nfeatures: [reports]\nusers:\n  - {id: new, roles: [analyze-manager]}\n";
+    let account = files::parse_account(text.as_bytes()).unwrap();
+    service.write(apply_account(account, None, Arc::default())).await.unwrap();
+    assert_eq!(reason("new").await.unwrap(), Reason::Allowed);
+    assert_eq!(reason("user-0").await.unwrap(), Reason::SubjectUnknown);
+}
+
+#[tokio::test]
 async fn with_the_least_room_every_answer_is_right_all_the_same() {
     let users = 30_000;
     let service = started(1 << 20, users).await;

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     MAX_BATCH,
-    answerable::{Answerable, Decidable},
+    answerable::{Answerable, Decidable, Own, Whose},
     core::{ReadAt, Service},
     error::{ErrorReason, ServiceError},
     places::PlaceName,
@@ -97,7 +97,7 @@ impl Service {
 
     async fn check_anew(&self, question: &Asking<'_>) -> Result<Decided, ServiceError> {
         let stable = self.core.stamps.stable();
-        let found = self.decidable(question.subject, self.core.now()).await?;
+        let found = self.decidable(question.subject, stable, self.core.now()).await?;
         let Some(Decidable { subject, .. }) = found.value() else { return Err(no_account(question.subject.account())) };
         Ok(Decided { reason: answer(subject, question)?, revision: stable.max(found.revision) })
     }
@@ -192,7 +192,7 @@ impl Service {
                 let found = match self.core.decisions.hit(name.named(), start, || self.core.asked_at(now)) {
                     Some(found) => found,
                     None => match name.check() {
-                        Ok(()) => self.decidable(name, now).await?,
+                        Ok(()) => self.decidable(name, start, now).await?,
                         Err(error) => {
                             results.push(Err(Box::new(error)));
                             continue;
@@ -233,20 +233,30 @@ impl Service {
         }
     }
 
-    /// What decides about a subject, worked out and kept for the next question. No value: there is no such account.
-    async fn decidable(&self, subject: SubjectName<'_>, now: Timestamp) -> Result<Found<Decidable>, ServiceError> {
+    /// What decides about a subject: what was worked out since for others who have the same of their own, or else worked out
+    /// now and kept for the next question. `stable`: the stable revision, read when the question had come. No value: there
+    /// is no such account.
+    async fn decidable(
+        &self,
+        subject: SubjectName<'_>,
+        stable: Revision,
+        now: Timestamp,
+    ) -> Result<Found<Decidable>, ServiceError> {
+        if let Some(found) = self.core.decisions.follow(subject.named(), stable, || self.core.asked_at(now)) {
+            return Ok(found);
+        }
         // What exists is kept in the map of subjects, in few bytes.
         let entry = self.entry(subject, now, Weighed::is_negative).await?;
-        let Answerable::Subject { subject: decides, .. } = &entry.value else {
+        let Answerable::Subject { account, subject: decides, own: holds, .. } = &entry.value else {
             return Ok(Found::nothing(&entry));
         };
         let name = subject.to_owned()?;
-        let value = Decidable { account: name.account.clone(), subject: decides.clone() };
+        let own = Own { account: *account, standing: decides.standing, holds: Arc::clone(holds) };
+        let value = Decidable { account: name.account, subject: decides.clone(), own };
         if entry.is_unkept() || entry.value.is_negative() {
             return Ok(Found::unkept(&entry, value));
         }
-        let own = entry.value.own_slots(&name, &self.core.stamps);
-        Ok(self.core.decisions.keep(subject.named(), &entry, own, value))
+        Ok(self.core.decisions.keep(subject.named(), &entry, value))
     }
 
     /// The kept entry of a subject, or a new one. `keeps`: whether a new one is kept.
@@ -266,7 +276,10 @@ impl Service {
         let core = Arc::clone(&self.core);
         self.blocking(move || {
             let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
-                let mut note = |dependency: Dependency| stamps.depend(dependencies, &dependency);
+                let mut note = |whose, dependency: Dependency| match whose {
+                    Whose::Own => stamps.depend_alone(dependencies, &dependency),
+                    Whose::Shared => stamps.depend(dependencies, &dependency),
+                };
                 core.load(&core.store, &name, None, now, &mut note)
             };
             // What was published before this line is seen by either way.
@@ -274,7 +287,7 @@ impl Service {
             match core.subjects.get_or_load(key.as_bytes(), asked_at, keeps, &mut read).map_err(ServiceError::from) {
                 Err(error) if error.reason == ErrorReason::Disturbed => {
                     // A large write can take long. What was published before it is answered meanwhile, from history.
-                    let (answerable, _) = core.load(&core.at(stable), &name, Some(stable), now, &mut |_| {})?;
+                    let (answerable, _) = core.load(&core.at(stable), &name, Some(stable), now, &mut |_, _| {})?;
                     Ok(Arc::new(Entry::unkept(answerable, stable)))
                 }
                 outcome => outcome,
@@ -291,7 +304,7 @@ impl Service {
     ) -> Result<Answerable, ServiceError> {
         let name = subject.to_owned()?;
         let core = Arc::clone(&self.core);
-        self.blocking(move || Ok(core.load(&core.at(revision), &name, Some(revision), now, &mut |_| {})?.0)).await
+        self.blocking(move || Ok(core.load(&core.at(revision), &name, Some(revision), now, &mut |_, _| {})?.0)).await
     }
 }
 

@@ -378,7 +378,7 @@ impl Page<'_> {
                 (AllowedName::ServiceAccount(id.clone()), LoadedName::service_account(self.account.clone(), id))
             }
         };
-        let (answerable, _) = self.core.load(self.view, &name, Some(self.view.revision), self.now, &mut |_| {})?;
+        let (answerable, _) = self.core.load(self.view, &name, Some(self.view.revision), self.now, &mut |_, _| {})?;
         let Answerable::Subject { subject, evidence, .. } = &answerable else { return Ok(None) };
         let asking = Asking {
             subject: name.as_subject(),
