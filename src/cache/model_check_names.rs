@@ -124,13 +124,12 @@ impl EntryMap<[u64; 2]> for Nothing {
 /// and kept. Two subjects have a record each that they alone depend on, and both depend on a third.
 struct System {
     records: [AtomicU64; 3],
+    dependencies: [Dependency; 3],
     acknowledged: AtomicU64,
     loads: LoadCache<[u64; 2], (), Nothing>,
     subjects: SubjectMap<[u64; 2]>,
 }
 
-const RECORDS: [Dependency; 3] =
-    [Dependency::Thing(Number(1)), Dependency::Thing(Number(4)), Dependency::Thing(Number(2))];
 const OWN: Dependency = Dependency::Thing(Number(1));
 const SHARED: Dependency = Dependency::Thing(Number(2));
 
@@ -142,10 +141,13 @@ const MOMENTS: [[[u64; 2]; 4]; 2] = [[[0, 0], [1, 1], [2, 1], [2, 3]], [[0, 0], 
 impl System {
     fn new() -> Self {
         let stamps = Arc::new(Stamps::new(Revision(0), 7));
-        let slots: Vec<_> = RECORDS.iter().map(|record| stamps.slots([record])).collect();
-        assert!(slots[0] != slots[1] && slots[0] != slots[2] && slots[1] != slots[2]);
+        // Where two shared a slot, there would be fewer ways to go wrong.
+        let is_apart = |other: &Dependency| stamps.slots([&OWN, &SHARED, other]).iter().count() == 3;
+        let other = (3..).map(|number| Dependency::Thing(Number(number))).find(is_apart).unwrap();
+        let dependencies = [OWN, other, SHARED];
         Self {
             records: Default::default(),
+            dependencies,
             acknowledged: AtomicU64::new(0),
             loads: LoadCache::new(Arc::clone(&stamps), Nothing),
             subjects: SubjectMap::with_names(stamps, CompactTable::of_size(1, RING, 7), 0),
@@ -154,7 +156,7 @@ impl System {
 
     fn write(&self, revision: u64, of: &[usize]) {
         let stamps = self.loads.stamps();
-        let dependencies = of.iter().map(|record| &RECORDS[*record]);
+        let dependencies = of.iter().map(|record| &self.dependencies[*record]);
         let make_visible = || of.iter().for_each(|record| self.records[*record].store(revision, SeqCst));
         stamps.commit(Revision(revision), &stamps.slots(dependencies), || Ok::<_, ()>(()), make_visible).unwrap();
         self.acknowledged.store(revision, SeqCst);
@@ -171,9 +173,9 @@ impl System {
             return *found.value().unwrap();
         }
         let mut read = |stamps: &Stamps, dependencies: &mut Dependencies| {
-            stamps.depend_alone(dependencies, &RECORDS[who]);
+            stamps.depend_alone(dependencies, &self.dependencies[who]);
             let own = self.records[who].load(SeqCst);
-            stamps.depend(dependencies, &RECORDS[2]);
+            stamps.depend(dependencies, &self.dependencies[2]);
             Ok(([own, self.records[2].load(SeqCst)], None))
         };
         loop {
