@@ -47,7 +47,7 @@ impl Asked {
         Asking {
             subject: self.subject(number),
             asked: AskedName::Permission(&self.permission),
-            place: PlaceName { resource: "", facets: Vec::new() },
+            place: PlaceName::default(),
             attributes: &NO_ATTRIBUTES,
         }
     }

@@ -40,7 +40,7 @@ impl Questions {
         Asking {
             subject: SubjectName::new(kind.account, SubjectKind::User, &self.users[number]),
             asked: AskedName::Permission(kind.permission),
-            place: PlaceName { resource: kind.resource, facets: kind.facets.to_vec() },
+            place: PlaceName { resource: kind.resource, facets: kind.facets },
             attributes: &self.attributes[number],
         }
     }

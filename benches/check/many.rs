@@ -253,7 +253,7 @@ pub fn question<'a>(of: &'a str, user: &'a str) -> Asking<'a> {
     Asking {
         subject: SubjectName::new(of, SubjectKind::User, user),
         asked: AskedName::Permission(PERMISSION),
-        place: PlaceName { resource: "", facets: Vec::new() },
+        place: PlaceName::default(),
         attributes: &NO_ATTRIBUTES,
     }
 }

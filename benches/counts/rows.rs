@@ -88,7 +88,7 @@ fn kept_check(counting: Counting<'_>) {
     let questions = USERS.map(|user| Asking {
         subject: SubjectName::new("plain", SubjectKind::User, user),
         asked: AskedName::Permission(PERMISSION),
-        place: PlaceName { resource: "", facets: Vec::new() },
+        place: PlaceName::default(),
         attributes: &NO_ATTRIBUTES,
     });
     for question in &questions {

@@ -19,8 +19,8 @@ use crate::{
     },
     service::{
         AllowedName, AllowedSubject, AskedName, Asking, AttributeValue, Attributes, Decided, ErrorReason, GrantPath,
-        ListedApiScope, ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, Reason, ResourceSearch, ServiceError,
-        SubjectKind, SubjectName, SubjectSearch,
+        ListedApiScope, ListedPermission, NO_ATTRIBUTES, PlaceName, ReadAt, ResourceSearch, ServiceError, SubjectKind,
+        SubjectName, SubjectSearch,
     },
 };
 
@@ -171,7 +171,8 @@ impl Api {
         let subject = subject_name(account, &request.subject).ok_or_else(unreadable)?;
         let asked = asked_name(&request.permission, &request.api_scope).ok_or_else(unreadable)?;
         let at = self.read_at(request.consistency.as_ref())?;
-        let place = PlaceName { resource: &request.resource, facets: facets(&request.facets) };
+        let facets = facets(&request.facets);
+        let place = PlaceName { resource: &request.resource, facets: &facets };
         let given = request.attributes.as_ref().map(attributes);
         let question = Asking { subject, asked, place, attributes: given.as_ref().unwrap_or(&NO_ATTRIBUTES) };
         self.service.check(&question, at).await
@@ -222,12 +223,14 @@ impl Api {
 }
 
 /// The subject of an account, if its kind is named.
+#[inline]
 pub(super) fn subject_name<'a>(account: &'a str, subject: &'a str) -> Option<SubjectName<'a>> {
     let (kind, id) = subject_parts(subject)?;
     Some(SubjectName::new(account, kind, id))
 }
 
 /// What is asked for, if it is one permission or API scope.
+#[inline]
 pub(super) fn asked_name<'a>(permission: &'a str, api_scope: &'a str) -> Option<AskedName<'a>> {
     match (permission, api_scope) {
         (permission, "") => Some(AskedName::Permission(permission)),
@@ -294,11 +297,11 @@ fn attribute(value: &prost_types::Value) -> AttributeValue {
 }
 
 /// The kind and the id of a subject, which are yet to be looked at.
+#[inline]
 fn subject_parts(subject: &str) -> Option<(SubjectKind, &str)> {
-    match subject.split_once('/')? {
-        ("users", id) => Some((SubjectKind::User, id)),
-        ("serviceAccounts", id) => Some((SubjectKind::ServiceAccount, id)),
-        _ => None,
+    match subject.strip_prefix("users/") {
+        Some(id) => Some((SubjectKind::User, id)),
+        None => subject.strip_prefix("serviceAccounts/").map(|id| (SubjectKind::ServiceAccount, id)),
     }
 }
 
@@ -318,22 +321,16 @@ pub(super) fn subject_of<'a>(fields: &mut Fields, subject: &'a str) -> Option<(S
     Some((kind, id))
 }
 
-pub(super) fn item_result(answer: Result<Reason, Box<ServiceError>>) -> BatchCheckResult {
-    match answer {
-        Ok(reason) => BatchCheckResult {
-            decision: convert::decision(reason).into(),
-            reason: convert::reason(reason).into(),
-            error: None,
-        },
-        Err(error) => BatchCheckResult {
-            decision: proto::Decision::Unspecified.into(),
-            reason: proto::DecisionReason::Unspecified.into(),
-            error: Some(ItemError {
-                code: status::code(error.reason.status()).into(),
-                reason: error.reason.name().to_owned(),
-                message: error.message,
-            }),
-        },
+/// The result of an item that has no answer.
+pub(super) fn item_error(error: ServiceError) -> BatchCheckResult {
+    BatchCheckResult {
+        decision: proto::Decision::Unspecified.into(),
+        reason: proto::DecisionReason::Unspecified.into(),
+        error: Some(ItemError {
+            code: status::code(error.reason.status()).into(),
+            reason: error.reason.name().to_owned(),
+            message: error.message,
+        }),
     }
 }
 

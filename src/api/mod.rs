@@ -7,6 +7,8 @@ mod access_lists;
 mod accounts;
 mod authorization;
 mod batch;
+#[cfg(test)]
+mod batch_tests;
 mod bindings;
 mod catalogs;
 mod convert;

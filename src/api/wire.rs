@@ -16,7 +16,7 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use crate::proto::{BatchCheckResult, Consistency};
+use crate::proto::{BatchCheckResult, Consistency, Decision, DecisionReason};
 
 /// How deep groups, which no message here has, may stand in each other.
 const MAX_DEPTH: usize = 100;
@@ -55,15 +55,21 @@ impl Written {
     }
 }
 
-/// A request of BatchCheck.
+/// A request of BatchCheck, of whose items is known where they are and not yet what they say.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Batch<'a> {
     pub(super) account: &'a str,
-    /// The first of them, up to as many as were asked for.
-    pub(super) items: Vec<BatchItem<'a>>,
-    /// How many there are.
+    /// How many items there are.
     pub(super) count: usize,
     pub(super) consistency: Option<Consistency>,
+    fields: FieldsOf<'a>,
+}
+
+/// The items of a request, read one after another.
+#[derive(Debug)]
+pub(super) struct Items<'a> {
+    left: FieldsOf<'a>,
+    item: BatchItem<'a>,
 }
 
 /// One question of a batch.
@@ -86,24 +92,32 @@ enum Value<'a> {
 }
 
 /// The fields of a message, in the order in which they stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct FieldsOf<'a>(&'a [u8]);
 
 impl<'a> FieldsOf<'a> {
     /// The next field with its number; none at the end.
+    #[inline]
     fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let (number, kind) = self.key()?;
-        Ok(Some((number, self.value(number, kind, MAX_DEPTH)?)))
+        Ok(Some((number, if kind == 2 { Value::Bytes(self.bytes()?) } else { self.other(number, kind, MAX_DEPTH)? })))
     }
 
-    fn value(&mut self, number: u64, kind: u64, depth: usize) -> Result<Value<'a>, Malformed> {
+    /// Bytes with their length before them.
+    #[inline]
+    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = self.varint()?;
+        self.take(usize::try_from(length).map_err(|_| Malformed)?)
+    }
+
+    /// The value of a kind that no field here has, gone over.
+    #[cold]
+    fn other(&mut self, number: u64, kind: u64, depth: usize) -> Result<Value<'a>, Malformed> {
         Ok(match kind {
-            2 => {
-                let length = self.varint()?;
-                Value::Bytes(self.take(usize::try_from(length).map_err(|_| Malformed)?)?)
-            }
+            2 => self.bytes().map(|_| Value::Other)?,
             0 => self.varint().map(|_| Value::Other)?,
             1 => self.take(8).map(|_| Value::Other)?,
             5 => self.take(4).map(|_| Value::Other)?,
@@ -113,7 +127,7 @@ impl<'a> FieldsOf<'a> {
                     let (inner, kind) = self.key()?;
                     match kind {
                         4 if inner == number => break Value::Other,
-                        kind => _ = self.value(inner, kind, depth)?,
+                        kind => _ = self.other(inner, kind, depth)?,
                     }
                 }
             }
@@ -121,12 +135,14 @@ impl<'a> FieldsOf<'a> {
         })
     }
 
+    #[inline]
     fn key(&mut self) -> Result<(u64, u64), Malformed> {
         let key = self.varint()?;
         let (number, kind) = (key >> 3, key & 7);
         if key > u64::from(u32::MAX) || number == 0 { Err(Malformed) } else { Ok((number, kind)) }
     }
 
+    #[inline]
     fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
         self.0 = rest;
@@ -134,7 +150,20 @@ impl<'a> FieldsOf<'a> {
     }
 
     /// A number in groups of seven bits, the lowest first; the last byte has no top bit.
+    #[inline]
     fn varint(&mut self) -> Result<u64, Malformed> {
+        match self.0.split_first() {
+            // Nearly all that stands here is small.
+            Some((byte @ ..0x80, rest)) => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    #[cold]
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
         let (mut number, mut shift) = (0, 0);
         loop {
             let (byte, rest) = self.0.split_first().ok_or(Malformed)?;
@@ -179,21 +208,26 @@ impl<'a> Value<'a> {
     fn text(self) -> Result<&'a str, Malformed> {
         str::from_utf8(self.bytes()?).map_err(|_| Malformed)
     }
+
+    /// The same, where it is likely that it is a text that was read before: then it need not be looked at again.
+    #[inline]
+    fn text_like(self, before: &'a str) -> Result<&'a str, Malformed> {
+        let bytes = self.bytes()?;
+        if bytes == before.as_bytes() { Ok(before) } else { Value::Bytes(bytes).text() }
+    }
 }
 
 impl<'a> Batch<'a> {
-    /// Reads a request, and of its items the first `most`.
-    pub(super) fn read(bytes: &'a [u8], most: usize) -> Result<Self, Malformed> {
-        let (mut batch, mut fields) = (Self::default(), FieldsOf(bytes));
+    /// Reads a request but for its items.
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = FieldsOf(bytes);
+        let mut batch = Self { fields, ..Self::default() };
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => batch.account = value.text()?,
                 2 => {
-                    let item = value.bytes()?;
+                    value.bytes()?;
                     batch.count += 1;
-                    if batch.count <= most {
-                        batch.items.push(BatchItem::read(item)?);
-                    }
                 }
                 3 => batch.consistency.get_or_insert_default().merge(value.bytes()?)?,
                 _ => {}
@@ -201,27 +235,65 @@ impl<'a> Batch<'a> {
         }
         Ok(batch)
     }
+
+    /// The items, from the first one on.
+    pub(super) fn items(&self) -> Items<'a> {
+        Items { left: self.fields, item: BatchItem::default() }
+    }
+
+    /// Refuses what is malformed in the first `most` items.
+    pub(super) fn check_items(&self, most: usize) -> Result<(), Malformed> {
+        let mut items = self.items();
+        (0..most).try_for_each(|_| items.next().map(drop))
+    }
+}
+
+impl<'a> Items<'a> {
+    /// Reads the next item over the one before; none: there are no more.
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<&BatchItem<'a>>, Malformed> {
+        while let Some((number, value)) = self.left.next()? {
+            if number == 2 {
+                self.item.read(value.bytes()?)?;
+                return Ok(Some(&self.item));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The item that was read last.
+    pub(super) fn last(&self) -> &BatchItem<'a> {
+        &self.item
+    }
 }
 
 impl<'a> BatchItem<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Malformed> {
-        let (mut item, mut fields) = (Self::default(), FieldsOf(bytes));
+    /// Reads an item over this one, to which it is likely to be similar.
+    #[inline]
+    fn read(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
+        let (subject, permission) = (self.subject, self.permission);
+        (self.subject, self.permission, self.api_scope, self.resource) = ("", "", "", "");
+        self.facets.clear();
+        self.attributes = None;
+        let mut fields = FieldsOf(bytes);
         while let Some((number, value)) = fields.next()? {
             match number {
-                1 => item.subject = value.text()?,
-                2 => item.permission = value.text()?,
-                3 => item.api_scope = value.text()?,
-                4 => item.resource = value.text()?,
-                5 => item.facets.push(entry(value.bytes()?)?),
-                6 => item.attributes.get_or_insert_default().merge(value.bytes()?)?,
+                1 => self.subject = value.text_like(subject)?,
+                2 => self.permission = value.text_like(permission)?,
+                3 => self.api_scope = value.text()?,
+                4 => self.resource = value.text()?,
+                5 => self.facets.push(entry(value.bytes()?)?),
+                6 => self.attributes.get_or_insert_default().merge(value.bytes()?)?,
                 _ => {}
             }
         }
-        // Of a name that stands there twice the last one counts: the sort keeps their order.
-        item.facets.reverse();
-        item.facets.sort_by_key(|(name, _)| *name);
-        item.facets.dedup_by_key(|(name, _)| *name);
-        Ok(item)
+        if self.facets.len() > 1 {
+            // Of a name that stands there twice the last one counts: the sort keeps their order.
+            self.facets.reverse();
+            self.facets.sort_by_key(|(name, _)| *name);
+            self.facets.dedup_by_key(|(name, _)| *name);
+        }
+        Ok(())
     }
 }
 
@@ -238,16 +310,23 @@ fn entry(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
     Ok((name, text))
 }
 
+/// Adds a result without an error to the bytes of a BatchCheck's answer.
+#[inline]
+pub(super) fn add_decision(answer: &mut Vec<u8>, decision: Decision, reason: DecisionReason) {
+    match (u8::try_from(i32::from(decision)), u8::try_from(i32::from(reason))) {
+        // Field 1 of the answer, four bytes: field 1 and field 2 of the result, a byte each.
+        (Ok(decision @ 1..0x80), Ok(reason @ 1..0x80)) => {
+            answer.extend_from_slice(&[1 << 3 | 2, 4, 1 << 3, decision, 2 << 3, reason]);
+        }
+        _ => {
+            let result = BatchCheckResult { decision: decision.into(), reason: reason.into(), error: None };
+            add_result(answer, &result);
+        }
+    }
+}
+
 /// Adds a result to the bytes of a BatchCheck's answer.
 pub(super) fn add_result(answer: &mut Vec<u8>, result: &BatchCheckResult) {
-    if result.error.is_none()
-        && let (Ok(decision @ 1..0x80), Ok(reason @ 1..0x80)) =
-            (u8::try_from(result.decision), u8::try_from(result.reason))
-    {
-        // Field 1 of the answer, four bytes: field 1 and field 2 of the result, a byte each.
-        answer.put_slice(&[1 << 3 | 2, 4, 1 << 3, decision, 2 << 3, reason]);
-        return;
-    }
     answer.put_u8(1 << 3 | 2);
     // A vector grows as needed, so there is always room.
     let _ = result.encode_length_delimited(answer);

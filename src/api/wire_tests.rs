@@ -9,42 +9,50 @@ use rand_pcg::{
     rand_core::{Rng as _, SeedableRng as _},
 };
 
-use super::wire::{Batch, BatchItem, Malformed, add_result, add_text};
+use super::wire::{Batch, Malformed, add_decision, add_result, add_text};
 use crate::proto::{
-    BatchCheckItem, BatchCheckRequest, BatchCheckResponse, BatchCheckResult, Consistency, ItemError,
-    consistency::Requirement,
+    BatchCheckItem, BatchCheckRequest, BatchCheckResponse, BatchCheckResult, Consistency, Decision, DecisionReason,
+    ItemError, consistency::Requirement,
 };
 
-/// The same, as the generated types read it.
-fn generated(bytes: &[u8]) -> Option<BatchCheckRequest> {
-    BatchCheckRequest::decode(bytes).ok()
+/// A request as it is read here, of its items the first `most`, and how many there are.
+fn read(bytes: &[u8], most: usize) -> Result<(BatchCheckRequest, usize), Malformed> {
+    let batch = Batch::read(bytes)?;
+    assert_eq!(batch.check_items(most).is_err(), read_items(&batch, most).is_err());
+    let items = read_items(&batch, most)?;
+    Ok((
+        BatchCheckRequest { account: batch.account.to_owned(), items, consistency: batch.consistency.clone() },
+        batch.count,
+    ))
 }
 
-fn agrees(read: &Batch<'_>, expected: &BatchCheckRequest) -> bool {
-    let same = |item: &BatchItem<'_>, expected: &BatchCheckItem| {
-        let facets: BTreeMap<&str, &str> =
-            expected.facets.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        item.subject == expected.subject
-            && item.permission == expected.permission
-            && item.api_scope == expected.api_scope
-            && item.resource == expected.resource
-            && item.facets.iter().copied().eq(facets)
-            && item.attributes == expected.attributes
-    };
-    read.account == expected.account
-        && read.count == expected.items.len()
-        && read.consistency == expected.consistency
-        && read.items.iter().zip(&expected.items).all(|(item, expected)| same(item, expected))
+fn read_items(batch: &Batch<'_>, most: usize) -> Result<Vec<BatchCheckItem>, Malformed> {
+    let (mut items, mut read) = (batch.items(), Vec::new());
+    while read.len() < most
+        && let Some(item) = items.next()?
+    {
+        assert!(item.facets.is_sorted_by(|(one, _), (other, _)| one < other), "{:?}", item.facets);
+        let text = |text: &str| text.to_owned();
+        read.push(BatchCheckItem {
+            subject: text(item.subject),
+            permission: text(item.permission),
+            api_scope: text(item.api_scope),
+            resource: text(item.resource),
+            facets: item.facets.iter().map(|(name, value)| (text(name), text(value))).collect(),
+            attributes: item.attributes.clone(),
+        });
+    }
+    Ok(read)
 }
 
 fn check(bytes: &[u8], most: usize, of: &str) {
-    let read = Batch::read(bytes, most);
-    match (read, generated(bytes)) {
-        (Ok(read), Some(expected)) => {
-            assert!(agrees(&read, &expected), "{of}: {read:?} is not {expected:?}");
-            assert_eq!(read.items.len(), expected.items.len().min(most), "{of}");
+    match (read(bytes, most), BatchCheckRequest::decode(bytes)) {
+        (Ok((read, count)), Ok(mut expected)) => {
+            assert_eq!(count, expected.items.len(), "{of}");
+            expected.items.truncate(most);
+            assert_eq!(read, expected, "{of}");
         }
-        (Err(Malformed), None) => {}
+        (Err(Malformed), Err(_)) => {}
         (read, expected) => panic!("{of}: {read:?} of {bytes:?}, and the generated types say {expected:?}"),
     }
 }
@@ -61,8 +69,19 @@ impl Random {
         (0..length).map(|_| ['a', '/', '.', 'é', '0', '\u{1f600}'][self.below(6) as usize]).collect()
     }
 
-    fn item(&mut self) -> BatchCheckItem {
+    /// An item that can have texts of the one before.
+    fn item(&mut self, before: Option<&BatchCheckItem>) -> BatchCheckItem {
         let mut item = BatchCheckItem { subject: self.text(), permission: self.text(), ..Default::default() };
+        if let Some(before) = before {
+            match self.below(6) {
+                0 => item.subject.clone_from(&before.subject),
+                1 => item.permission.clone_from(&before.permission),
+                2 => (item.subject, item.permission) = (before.subject.clone(), before.permission.clone()),
+                3 => item.permission.clone_from(&before.subject),
+                4 => item.subject = before.subject.clone() + "x",
+                _ => {}
+            }
+        }
         if self.below(3) == 0 {
             (item.api_scope, item.resource) = (self.text(), self.text());
         }
@@ -79,9 +98,14 @@ impl Random {
     fn request(&mut self) -> BatchCheckRequest {
         let requirement =
             [None, Some(Requirement::FullyConsistent(true)), Some(Requirement::AtExactRevision(self.text()))];
+        let mut items: Vec<BatchCheckItem> = Vec::new();
+        for _ in 0..self.below(6) {
+            let item = self.item(items.last());
+            items.push(item);
+        }
         BatchCheckRequest {
             account: self.text(),
-            items: (0..self.below(6)).map(|_| self.item()).collect(),
+            items,
             consistency: [None, Some(Consistency { requirement: requirement[self.below(3) as usize].clone() })]
                 [self.below(2) as usize]
                 .clone(),
@@ -163,8 +187,8 @@ fn whatever_can_stand_in_the_bytes_is_taken_as_the_generated_types_take_it() {
 fn of_too_many_items_the_first_are_read_and_all_are_counted() {
     let request = BatchCheckRequest { items: vec![BatchCheckItem::default(); 500], ..Default::default() };
     let bytes = request.encode_to_vec();
-    let read = Batch::read(&bytes, 10).unwrap();
-    assert_eq!((read.items.len(), read.count), (10, 500));
+    let (read, count) = read(&bytes, 10).unwrap();
+    assert_eq!((read.items.len(), count), (10, 500));
 }
 
 #[test]
@@ -177,11 +201,21 @@ fn an_answer_is_the_bytes_of_the_generated_message() {
         BatchCheckResult { decision: 0, reason: 0, error: error("X") },
     ];
     results.extend((0..130).map(|reason| BatchCheckResult { decision: reason % 3, reason, error: None }));
+    let decisions = [Decision::Unspecified, Decision::Allow, Decision::Deny];
+    let reasons: Vec<DecisionReason> = (0..50).filter_map(|number| DecisionReason::try_from(number).ok()).collect();
+    assert!(reasons.len() > 13, "{reasons:?}");
     for token in ["", "t", &"t".repeat(200)] {
         let mut answer = Vec::new();
         results.iter().for_each(|result| add_result(&mut answer, result));
+        let mut results = results.clone();
+        for (decision, reason) in
+            decisions.iter().flat_map(|decision| reasons.iter().map(|reason| (*decision, *reason)))
+        {
+            add_decision(&mut answer, decision, reason);
+            results.push(BatchCheckResult { decision: decision.into(), reason: reason.into(), error: None });
+        }
         add_text(&mut answer, 2, token);
-        let expected = BatchCheckResponse { results: results.clone(), consistency_token: token.to_owned() };
+        let expected = BatchCheckResponse { results, consistency_token: token.to_owned() };
         assert_eq!(BatchCheckResponse::decode(&*answer).unwrap(), expected);
     }
 }

@@ -130,8 +130,20 @@ struct System {
     subjects: SubjectMap<[u64; 2]>,
 }
 
-const OWN: Dependency = Dependency::Thing(Number(1));
-const SHARED: Dependency = Dependency::Thing(Number(2));
+/// Three things that have a slot each: where two share one, there are fewer ways to go wrong.
+fn apart(stamps: &Stamps) -> [Dependency; 3] {
+    let mut found: Vec<Dependency> = Vec::new();
+    for number in 1..100 {
+        let dependency = Dependency::Thing(Number(number));
+        if stamps.slots(found.iter().chain([&dependency])).iter().count() > found.len() {
+            found.push(dependency);
+        }
+        if let [one, other, shared] = &found[..] {
+            return [one.clone(), other.clone(), shared.clone()];
+        }
+    }
+    panic!("everything has the same slot");
+}
 
 /// Which records each write changes, to its revision.
 const WRITES: [&[usize]; 3] = [&[0, 1, 2], &[0], &[2]];
@@ -141,10 +153,7 @@ const MOMENTS: [[[u64; 2]; 4]; 2] = [[[0, 0], [1, 1], [2, 1], [2, 3]], [[0, 0], 
 impl System {
     fn new() -> Self {
         let stamps = Arc::new(Stamps::new(Revision(0), 7));
-        // Where two shared a slot, there would be fewer ways to go wrong.
-        let is_apart = |other: &Dependency| stamps.slots([&OWN, &SHARED, other]).iter().count() == 3;
-        let other = (3..).map(|number| Dependency::Thing(Number(number))).find(is_apart).unwrap();
-        let dependencies = [OWN, other, SHARED];
+        let dependencies = apart(&stamps);
         Self {
             records: Default::default(),
             dependencies,
@@ -227,13 +236,14 @@ fn no_schedule_makes_what_a_check_is_made_from_stale_or_torn() {
 /// acknowledged before they asked.
 fn explore_changes() {
     let stamps = Arc::new(Stamps::new(Revision(0), 7));
-    let slots = stamps.slots([&SHARED]).iter().collect();
+    let [own, _, of_all] = apart(&stamps);
+    let slots = stamps.slots([&of_all]).iter().collect();
     let shared = Arc::new(Shared::numbered(1, [0, 0], slots, None));
     let acknowledged = Arc::new(AtomicU64::new(0));
     let writer = {
         let (stamps, acknowledged) = (Arc::clone(&stamps), Arc::clone(&acknowledged));
         thread::spawn(move || {
-            for (revision, of) in [(1, &SHARED), (2, &OWN), (3, &SHARED)] {
+            for (revision, of) in [(1, &of_all), (2, &own), (3, &of_all)] {
                 stamps.commit(Revision(revision), &stamps.slots([of]), || Ok::<_, ()>(()), || ()).unwrap();
                 acknowledged.store(revision, SeqCst);
             }

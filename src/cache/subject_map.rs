@@ -38,13 +38,15 @@ pub struct Seen<V> {
     own: Vec<[u16; 2]>,
     /// By number.
     shared: HashMap<u64, Arc<Shared<V>>, foldhash::fast::RandomState>,
+    /// The one that was noted last: many have the same in turn.
+    last: Option<Arc<Shared<V>>>,
     /// Those without a number.
     alone: Vec<Arc<Shared<V>>>,
 }
 
 impl<V> Default for Seen<V> {
     fn default() -> Self {
-        Self { own: Vec::new(), shared: HashMap::default(), alone: Vec::new() }
+        Self { own: Vec::new(), shared: HashMap::default(), last: None, alone: Vec::new() }
     }
 }
 
@@ -53,8 +55,17 @@ impl<V> Seen<V> {
     pub fn note(&mut self, found: &Found<V>) -> Option<Arc<Shared<V>>> {
         let shared = found.shared.as_ref()?;
         self.own.push(found.own);
+        if let Some(last) = &self.last
+            && Arc::ptr_eq(last, shared)
+        {
+            return Some(Arc::clone(last));
+        }
         match shared.target {
-            Some(target) => Some(Arc::clone(self.shared.entry(target).or_insert_with(|| shared.clone()))),
+            Some(target) => {
+                let noted = self.shared.entry(target).or_insert_with(|| shared.clone());
+                self.last = Some(Arc::clone(noted));
+                Some(Arc::clone(noted))
+            }
             None => {
                 self.alone.push(Arc::clone(shared));
                 Some(Arc::clone(shared))

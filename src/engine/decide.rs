@@ -1,7 +1,8 @@
 //! The answer to one question.
 
 use super::{
-    Attributes, CompiledCatalog, ConditionInput, Fit, Place, RoleFacts, Standing, StatementFacts, Subject, agrees,
+    Attributes, CompiledCatalog, ConditionInput, Fit, NOWHERE, Place, RoleFacts, Standing, StatementFacts, Subject,
+    agrees,
     effective::{Chain, EffectiveSet},
 };
 use crate::model::{ApiScopeIndex, Facet, PermissionIndex, ResourcePath, ResourceTypeIndex, is_within, pairs};
@@ -56,6 +57,17 @@ pub enum Asked {
     ApiScope(ApiScopeIndex),
 }
 
+impl Asked {
+    /// The permission, if it is one that is asked for.
+    #[must_use]
+    pub fn permission(self) -> Option<PermissionIndex> {
+        match self {
+            Self::Permission(permission) => Some(permission),
+            Self::ApiScope(_) => None,
+        }
+    }
+}
+
 impl From<PermissionIndex> for Asked {
     fn from(permission: PermissionIndex) -> Self {
         Self::Permission(permission)
@@ -68,13 +80,13 @@ impl From<ApiScopeIndex> for Asked {
     }
 }
 
-/// A question about a subject.
-#[derive(Clone, Debug)]
+/// A question about a subject. It borrows all that it says, so that asking makes nothing.
+#[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// What it is about.
     pub asked: Asked,
     /// Where it is asked.
-    pub place: Place<'a>,
+    pub place: &'a Place<'a>,
     /// The id of the subject, for conditions.
     pub subject: &'a str,
     /// What else conditions see.
@@ -87,7 +99,7 @@ pub static NO_ATTRIBUTES: Attributes = Attributes::new();
 impl<A: Into<Asked>> From<A> for Question<'_> {
     /// A question that names no place, for whoever has no conditions.
     fn from(asked: A) -> Self {
-        Self { asked: asked.into(), place: Place::default(), subject: "", attributes: &NO_ATTRIBUTES }
+        Self { asked: asked.into(), place: &NOWHERE, subject: "", attributes: &NO_ATTRIBUTES }
     }
 }
 
@@ -279,7 +291,7 @@ pub(super) fn passing<'a>(subject: &'a Subject, question: &Question<'_>) -> (Vec
         if asking.outcome() != Outcome::Passes {
             continue;
         }
-        let Some(fit) = set.catalog().fit(&question.place, permission) else { continue };
+        let Some(fit) = set.catalog().fit(question.place, permission) else { continue };
         let passes =
             |chain: &&Chain| chain.permissions().contains(permission) && asking.chain(fit, chain) == Outcome::Passes;
         chains.extend(set.grants.iter().filter(passes));
@@ -310,7 +322,7 @@ impl Asking<'_> {
     fn outcome(&self) -> Outcome {
         let (set, permission) = (self.set, self.permission);
         // Of another line of types: nothing of it is asked about.
-        let Some(fit) = set.catalog().fit(&self.question.place, permission) else {
+        let Some(fit) = set.catalog().fit(self.question.place, permission) else {
             return Outcome::Fails(Reason::NoRoleGrants);
         };
         if let Some(reason) = why_not_given(set, permission) {
@@ -456,7 +468,7 @@ impl Asking<'_> {
     }
 
     fn holds(&self, catalog: &CompiledCatalog, condition: &super::ReadyCondition) -> Option<bool> {
-        let place = &self.question.place;
+        let place = self.question.place;
         let types = (0u32..).map(ResourceTypeIndex).zip(&catalog.catalog().definition.resource_types);
         let facets: Vec<(&str, &str)> =
             types.filter_map(|(index, each)| Some((each.id.as_str(), place.value(catalog, index)?))).collect();

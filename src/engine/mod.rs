@@ -27,5 +27,5 @@ pub use effective::{
 };
 pub use index_set::{ApiScopeSet, IndexSet, PermissionSet};
 pub use list::{HeldBy, Listed, Way, allowing_ways, effective_permissions};
-pub use place::{Fit, Place, agrees};
+pub use place::{Fit, NOWHERE, Place, agrees};
 pub use role::{PolicyFacts, PolicyName, RoleFacts, RoleOrigin, StatementFacts};

@@ -15,6 +15,9 @@ pub struct Place<'a> {
     pub facets: Vec<(ResourceTypeIndex, &'a str)>,
 }
 
+/// No place in particular. Questions that name none share it, so that they neither make nor drop one.
+pub static NOWHERE: Place<'static> = Place { path: "", resource_type: None, facets: Vec::new() };
+
 /// How a place fits a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fit<'a> {

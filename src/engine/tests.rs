@@ -269,7 +269,7 @@ fn ask(
     let attributes: Attributes =
         attributes.iter().map(|(name, value)| ((*name).to_owned(), AttributeValue::Bool(*value))).collect();
     let place = Place { path, resource_type, facets };
-    decide(subject, Question { asked: asked.into(), place, subject: "ana", attributes: &attributes })
+    decide(subject, Question { asked: asked.into(), place: &place, subject: "ana", attributes: &attributes })
 }
 
 /// A permission asked for at each path, with what is expected.

@@ -7,6 +7,7 @@ mod access_lists;
 mod accounts;
 mod answerable;
 mod apply_account;
+mod batches;
 mod bindings;
 mod catalog_drops;
 mod catalogs;
@@ -51,6 +52,8 @@ mod access_tests;
 #[cfg(test)]
 mod account_file_tests;
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod catalog_drops_tests;
 #[cfg(test)]
 mod kept_tests;
@@ -63,6 +66,7 @@ pub use self::{
     access_lists::{AccessListView, change_access, replace_access_list},
     accounts::{AccountUpdate, AccountView, NewAccount, create_account, delete_account, update_account},
     apply_account::{Existing, ImportedUsers, apply_account, import_users},
+    batches::Batch,
     bindings::{
         BindingFilter, BindingView, HolderName, NewBinding, ReplacedRoles, create_bindings, delete_bindings,
         replace_bindings,
@@ -93,7 +97,7 @@ pub use self::{
     new_access::NewAccess,
     places::PlaceName,
     policies::{NewPolicy, PolicyParent, PolicyUpdate, PolicyView, create_policy, delete_policy, update_policy},
-    questions::{Answered, AskedName, Asking, BatchItem, Decided},
+    questions::{AskedName, Asking, Decided},
     resources::{
         NewResource, ResourceFilter, ResourceView, create_resource, create_resources, delete_resource, update_resource,
     },

@@ -10,30 +10,32 @@ use crate::{
 const SHOWN: usize = 20;
 
 /// Where a question is asked, as its caller says it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PlaceName<'a> {
     /// The path, not yet looked at; empty: none.
     pub resource: &'a str,
     /// Facets with their values, not yet looked at.
-    pub facets: Vec<(&'a str, &'a str)>,
+    pub facets: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> PlaceName<'a> {
+    /// Whether it names no place.
+    #[inline]
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.resource.is_empty() && self.facets.is_empty()
+    }
+
     /// The place, if the path is one of the catalog's types, fits the permission that is asked for, and the values of facets
-    /// are paths of their types that agree with it. Cost: linear in what is given; nothing if nothing is.
+    /// are paths of their types that agree with it. Cost: linear in what is given.
     ///
     /// # Errors
     /// Every field that is wrong.
     pub(super) fn find(
-        &self,
+        self,
         catalog: &CompiledCatalog,
         permission: Option<PermissionIndex>,
     ) -> Result<Place<'a>, ServiceError> {
         let mut place = Place::default();
-        if self.resource.is_empty() && self.facets.is_empty() {
-            // Every permission fits where no path is given.
-            return Ok(place);
-        }
         let mut wrong = Vec::new();
         match self.resource {
             "" => {}
@@ -48,7 +50,7 @@ impl<'a> PlaceName<'a> {
         {
             wrong.push(Violation { field: "resource".to_owned(), description: elsewhere(catalog, &place, permission) });
         }
-        for (name, value) in &self.facets {
+        for (name, value) in self.facets {
             match facet_value(catalog, place.path, name, value) {
                 Ok(resource_type) => place.facets.push((resource_type, *value)),
                 Err(description) => {

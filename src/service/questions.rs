@@ -1,12 +1,8 @@
-//! Check and BatchCheck: from what is kept where it holds, worked out otherwise. The lists of `listings` begin here too.
+//! Check: from what is kept where it holds, worked out otherwise. BatchCheck and the lists of `listings` begin here too.
 
-use std::{
-    collections::{HashMap, hash_map},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{
-    MAX_BATCH,
     answerable::{Answerable, Decidable, Own, Whose},
     core::{ReadAt, Service},
     error::{ErrorReason, ServiceError},
@@ -14,9 +10,9 @@ use super::{
     subjects::SubjectName,
 };
 use crate::{
-    cache::{Dependencies, Entry, Found, Seen, Shared, Stamps, Weighed},
-    engine::{Asked, Attributes, CompiledCatalog, Question, Reason, Subject, decide},
-    model::{AccountId, CatalogId, Dependency, MAX_ID_BYTES, Revision, Timestamp},
+    cache::{Dependencies, Entry, Found, Stamps, Weighed},
+    engine::{Asked, Attributes, CompiledCatalog, NOWHERE, Place, Question, Reason, Subject, decide},
+    model::{CatalogId, Dependency, MAX_ID_BYTES, Revision, Timestamp},
 };
 
 /// What a question is about, by id.
@@ -38,7 +34,7 @@ pub struct Decided {
 }
 
 /// A question, as its caller says it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asking<'a> {
     /// Who it is about.
     pub subject: SubjectName<'a>,
@@ -49,13 +45,6 @@ pub struct Asking<'a> {
     /// What conditions can look at.
     pub attributes: &'a Attributes,
 }
-
-/// A question of a batch, or what is wrong with it in itself.
-pub type BatchItem<'a> = Result<Asking<'a>, ServiceError>;
-
-/// The answer to one question of a batch, or why there is none. The error is in a box, because there are up to a thousand
-/// of these and hardly ever an error.
-pub type Answered = Result<Reason, Box<ServiceError>>;
 
 type Kept = Arc<Entry<Answerable>>;
 
@@ -78,7 +67,7 @@ impl Service {
     }
 
     /// The answer, if what it is made from is kept and holds. Waits for nothing, takes no lock, allocates nothing unless
-    /// the question names facets or is wrong.
+    /// the question names a place or is wrong.
     pub(super) fn check_kept(&self, question: &Asking<'_>) -> Option<Result<Decided, ServiceError>> {
         // Read before the kept value is looked at: whatever was published by now is seen, and the answer holds at the
         // later of the two revisions.
@@ -100,116 +89,6 @@ impl Service {
         let found = self.decidable(question.subject, stable, self.core.now()).await?;
         let Some(Decidable { subject, .. }) = found.value() else { return Err(no_account(question.subject.account())) };
         Ok(Decided { reason: answer(subject, question)?, revision: stable.max(found.revision) })
-    }
-
-    /// Refuses a batch of too many items, or of none.
-    ///
-    /// # Errors
-    /// How many were given, and how many may be.
-    pub fn check_batch_size(count: usize) -> Result<(), ServiceError> {
-        if (1..=MAX_BATCH).contains(&count) {
-            return Ok(());
-        }
-        Err(ServiceError::field("items", format!("{count} items were given; 1 to {MAX_BATCH} are expected")))
-    }
-
-    /// Answers many questions about one account at one revision and one instant; an item that is an error is an error of
-    /// its own.
-    ///
-    /// # Errors
-    /// An unknown account, too many items, and whatever keeps the facts from being read.
-    pub async fn batch_check(
-        &self,
-        account: &str,
-        items: &[BatchItem<'_>],
-        at: ReadAt,
-    ) -> Result<(Vec<Answered>, Revision), ServiceError> {
-        Self::check_batch_size(items.len())?;
-        AccountId::check(account).map_err(|error| ServiceError::field("account", error.to_string()))?;
-        let now = self.core.now();
-        if at == ReadAt::Latest {
-            for _ in 0..3 {
-                let start = self.core.stamps.stable();
-                let Some((results, seen)) = self.batch_of_latest(items, start, now).await? else {
-                    // A large write is under way: history is where the rest of the batch is found too.
-                    break;
-                };
-                if self.core.decisions.all_hold_at(&seen, start) {
-                    return Ok((whole_account(results)?, start));
-                }
-            }
-        }
-        let revision = match at {
-            ReadAt::Latest => self.core.stamps.stable(),
-            ReadAt::Exact(revision) => revision,
-        };
-        let mut results = Vec::with_capacity(items.len());
-        let mut known: HashMap<SubjectName<'_>, Answerable> = HashMap::new();
-        for item in items {
-            let question = match item {
-                Ok(question) => question,
-                Err(error) => {
-                    results.push(Err(Box::new(error.clone())));
-                    continue;
-                }
-            };
-            if let Err(error) = question.subject.check() {
-                results.push(Err(Box::new(error)));
-                continue;
-            }
-            let answerable = match known.entry(question.subject) {
-                hash_map::Entry::Occupied(known) => known.into_mut(),
-                hash_map::Entry::Vacant(new) => new.insert(self.answerable_at(question.subject, revision, now).await?),
-            };
-            let answered = decided_by(answerable, question.subject).and_then(|subject| answer(subject, question));
-            results.push(answered.map_err(Box::new));
-        }
-        Ok((whole_account(results)?, revision))
-    }
-
-    /// The answers at this moment, each from what holds when it is looked at, and what they depend on. None: something is
-    /// only to be had from the past.
-    async fn batch_of_latest(
-        &self,
-        items: &[BatchItem<'_>],
-        start: Revision,
-        now: Timestamp,
-    ) -> Result<Option<(Vec<Answered>, Seen<Decidable>)>, ServiceError> {
-        let mut results = Vec::with_capacity(items.len());
-        let mut seen = Seen::default();
-        // Many a batch is about one subject.
-        let mut last: Option<(SubjectName<'_>, Arc<Shared<Decidable>>)> = None;
-        for item in items {
-            let question = match item {
-                Ok(question) => question,
-                Err(error) => {
-                    results.push(Err(Box::new(error.clone())));
-                    continue;
-                }
-            };
-            let name = question.subject;
-            if !last.as_ref().is_some_and(|(last, _)| *last == name) {
-                let found = match self.core.decisions.hit(name.named(), start, || self.core.asked_at(now)) {
-                    Some(found) => found,
-                    None => match name.check() {
-                        Ok(()) => self.decidable(name, start, now).await?,
-                        Err(error) => {
-                            results.push(Err(Box::new(error)));
-                            continue;
-                        }
-                    },
-                };
-                if found.is_unkept() {
-                    return Ok(None);
-                }
-                last = seen.note(&found).map(|shared| (name, shared));
-            }
-            results.push(match &last {
-                Some((_, shared)) => answer(&shared.value.subject, question).map_err(Box::new),
-                None => Err(Box::new(no_account(name.account()))),
-            });
-        }
-        Ok(Some((results, seen)))
     }
 
     /// Everything about a subject at a revision and an instant, and the revision at which it is so.
@@ -236,7 +115,7 @@ impl Service {
     /// What decides about a subject: what was worked out since for others who have the same of their own, or else worked out
     /// now and kept for the next question. `stable`: the stable revision, read when the question had come. No value: there
     /// is no such account.
-    async fn decidable(
+    pub(super) async fn decidable(
         &self,
         subject: SubjectName<'_>,
         stable: Revision,
@@ -296,7 +175,7 @@ impl Service {
         .await
     }
 
-    async fn answerable_at(
+    pub(super) async fn answerable_at(
         &self,
         subject: SubjectName<'_>,
         revision: Revision,
@@ -309,37 +188,31 @@ impl Service {
 }
 
 /// What decides about a subject that was read at a revision.
-fn decided_by<'a>(answerable: &'a Answerable, name: SubjectName<'_>) -> Result<&'a Subject, ServiceError> {
+pub(super) fn decided_by<'a>(answerable: &'a Answerable, name: SubjectName<'_>) -> Result<&'a Subject, ServiceError> {
     match answerable {
         Answerable::Subject { subject, .. } => Ok(subject),
         Answerable::NoAccount => Err(no_account(name.account())),
     }
 }
 
-/// A missing account is an error of the batch, not of each of its items.
-fn whole_account(results: Vec<Answered>) -> Result<Vec<Answered>, ServiceError> {
-    let missing = results.iter().find_map(|result| match result {
-        Err(error) if error.reason == ErrorReason::AccountNotFound => Some(ServiceError::clone(error)),
-        _ => None,
-    });
-    missing.map_or(Ok(results), Err)
-}
-
 /// The one place where a subject becomes an answer.
-fn answer(subject: &Subject, question: &Asking<'_>) -> Result<Reason, ServiceError> {
-    Ok(decide(subject, question.about(subject.set.catalog())?))
+#[inline]
+pub(super) fn answer(subject: &Subject, question: &Asking<'_>) -> Result<Reason, ServiceError> {
+    let catalog = subject.set.catalog();
+    let asked = question.asked.find(catalog)?;
+    if question.place.is_nowhere() {
+        // Every permission fits where no path is given.
+        return Ok(decide(subject, question.about(asked, &NOWHERE)));
+    }
+    let place = question.place.find(catalog, asked.permission())?;
+    Ok(decide(subject, question.about(asked, &place)))
 }
 
 impl<'a> Asking<'a> {
-    /// The question as its account's catalog understands it.
-    pub(super) fn about(&self, catalog: &CompiledCatalog) -> Result<Question<'a>, ServiceError> {
-        let asked = self.asked.find(catalog)?;
-        let permission = match asked {
-            Asked::Permission(permission) => Some(permission),
-            Asked::ApiScope(_) => None,
-        };
-        let place = self.place.find(catalog, permission)?;
-        Ok(Question { asked, place, subject: self.subject.id(), attributes: self.attributes })
+    /// The question as its account's catalog understands it, of which these were found.
+    #[inline]
+    pub(super) fn about(&self, asked: Asked, place: &'a Place<'a>) -> Question<'a> {
+        Question { asked, place, subject: self.subject.id(), attributes: self.attributes }
     }
 }
 

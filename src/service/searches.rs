@@ -130,8 +130,8 @@ impl SubjectSearch {
         }
     }
 
-    fn place(&self) -> PlaceName<'_> {
-        PlaceName { resource: &self.resource, facets: borrowed(&self.facets) }
+    fn place<'a>(&'a self, facets: &'a [(&'a str, &'a str)]) -> PlaceName<'a> {
+        PlaceName { resource: &self.resource, facets }
     }
 }
 
@@ -158,12 +158,8 @@ impl Service {
             .read(at, move |core, view| {
                 let (found, catalog) = super::accounts::account_and_catalog_at(core, &view, &account)?;
                 let asked = search.asked().find(&catalog.compiled)?;
-                let permission = match asked {
-                    Asked::Permission(permission) => Some(permission),
-                    Asked::ApiScope(_) => None,
-                };
                 // What is wrong with the question is said even if there is nobody to ask.
-                search.place().find(&catalog.compiled, permission)?;
+                search.place(&borrowed(&search.facets)).find(&catalog.compiled, asked.permission())?;
                 let after = after.as_deref().and_then(Candidate::from_cursor);
                 let page = Page { core, view: &view, account: &account, found: &found, catalog: &catalog, now };
                 page.subjects(&search, asked, size, after)
@@ -380,14 +376,18 @@ impl Page<'_> {
         };
         let (answerable, _) = self.core.load(self.view, &name, Some(self.view.revision), self.now, &mut |_, _| {})?;
         let Answerable::Subject { subject, evidence, .. } = &answerable else { return Ok(None) };
+        let facets = borrowed(&search.facets);
         let asking = Asking {
             subject: name.as_subject(),
             asked: search.asked(),
-            place: search.place(),
+            place: search.place(&facets),
             attributes: &search.attributes,
         };
-        let question = asking.about(subject.set.catalog())?;
-        if decide(subject, question.clone()) != Reason::Allowed {
+        let catalog = subject.set.catalog();
+        let asked = asking.asked.find(catalog)?;
+        let place = asking.place.find(catalog, asked.permission())?;
+        let question = asking.about(asked, &place);
+        if decide(subject, question) != Reason::Allowed {
             return Ok(None);
         }
         let (mut direct, mut teams) = (false, BTreeSet::new());
@@ -445,13 +445,13 @@ fn resources(
         ));
     }
     let facets = borrowed(&search.facets);
-    let everywhere = PlaceName { resource: "", facets: facets.clone() }.find(catalog, Some(permission))?;
+    let everywhere = PlaceName { resource: "", facets: &facets }.find(catalog, Some(permission))?;
     let subject_id = name.as_subject();
-    let is_allowed = |place: Place<'_>| {
+    let is_allowed = |place: &Place<'_>| {
         let question = Question { asked, place, subject: subject_id.id(), attributes: &search.attributes };
         decide(subject, question) == Reason::Allowed
     };
-    let all = is_allowed(everywhere);
+    let all = is_allowed(&everywhere);
     let after = after.map(|path| Key::ResourceName { account, path });
     let (resources, next) = facts::find_in(view, KeyRange::ResourceNames(account), after, size, |key, _| {
         let Key::ResourceName { path, .. } = key else { return Ok(None) };
@@ -459,12 +459,12 @@ fn resources(
             return Ok(None);
         }
         // A resource that disagrees with the facets that are given is none that is asked about.
-        let place = match (PlaceName { resource: path.as_str(), facets: facets.clone() }).find(catalog, None) {
+        let place = match (PlaceName { resource: path.as_str(), facets: &facets }).find(catalog, None) {
             Ok(place) => place,
             Err(error) if error.reason == ErrorReason::FieldInvalid => return Ok(None),
             Err(error) => return Err(error),
         };
-        Ok(is_allowed(place).then(|| path.clone()))
+        Ok(is_allowed(&place).then(|| path.clone()))
     })?;
     let next = next.and_then(|key| match key {
         Key::ResourceName { path, .. } => Some(path.to_string()),

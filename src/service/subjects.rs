@@ -105,12 +105,20 @@ impl<'a> SubjectName<'a> {
     }
 
     /// The same, as the map of what decisions are made from takes it.
+    #[inline]
     pub(super) fn named(self) -> NamedSubject<'a> {
         let space = match self.kind {
             SubjectKind::User => Space::Users,
             SubjectKind::ServiceAccount => Space::ServiceAccounts,
         };
         NamedSubject { account: self.account, space, id: self.id }
+    }
+
+    /// Whether this is another name of the same subject. Nothing is compared that is one text in memory.
+    #[inline]
+    pub(super) fn is(self, other: Self) -> bool {
+        let same = |one: &str, other: &str| std::ptr::eq(one, other) || one == other;
+        same(self.id, other.id) && self.kind == other.kind && same(self.account, other.account)
     }
 
     /// The account's id.

@@ -82,8 +82,8 @@ impl About {
 pub fn answer(catalog: &CompiledCatalog, subject: &Subject, name: &str, asked: &Asked, about: &About) -> Reason {
     let attributes = attributes(&about.attributes);
     let (_, id) = name.split_once('/').unwrap();
-    let asked = asked.find(catalog);
-    decide(subject, Question { asked, place: about.place(catalog), subject: id, attributes: &attributes })
+    let (asked, place) = (asked.find(catalog), about.place(catalog));
+    decide(subject, Question { asked, place: &place, subject: id, attributes: &attributes })
 }
 
 impl Facts {
