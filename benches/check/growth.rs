@@ -32,6 +32,8 @@ const SMALL_CACHE: u64 = 3 << 19;
 /// The cache where users are not what grows: room for the names of 100,000 accounts and users. Emptying a larger one would
 /// leave the processor's own caches with nothing of what is measured next.
 const LARGER_CACHE: u64 = 64 << 20;
+/// The cache where accounts grow: each shares a set with no other, and a quarter of this has room for 100,000 of them.
+const ACCOUNTS_CACHE: u64 = 1 << 30;
 /// How many users there are where they are not what grows.
 const FEW: usize = 100;
 
@@ -216,7 +218,7 @@ async fn over_users() {
 
 async fn over_accounts() {
     let directory = tempfile::TempDir::new().unwrap();
-    let running = server_with_cache(directory.path(), LARGER_CACHE).await;
+    let running = server_with_cache(directory.path(), ACCOUNTS_CACHE).await;
     let service = running.service();
     made::catalog(service, "made", 150, 3).await;
     let mut times =

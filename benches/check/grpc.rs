@@ -4,9 +4,10 @@ use std::{array, path::Path, time::Instant};
 
 use rolecall::{
     files,
+    model::{AccountId, CatalogId, ProfileRecord, RoleId, TeamId, UserId, UserState},
     presets::INFOBIP_CLASSIC,
     proto::{BatchCheckItem, BatchCheckRequest, authorization_service_client::AuthorizationServiceClient},
-    service::{apply_account, apply_catalog},
+    service::{NewUser, RoleName, apply_account, apply_catalog, create_users},
 };
 
 use super::{
@@ -66,12 +67,24 @@ async fn fill(directory: &Path) {
     let running = accounts::server(directory).await;
     let catalog = files::parse_catalog(INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
     running.service().write(apply_catalog(catalog, true, None, Default::default())).await.unwrap();
-    let mut text = KINDS[0].head();
-    for number in 0..users() {
-        text += &KINDS[0].user_line(&user(number));
-    }
-    let account = files::parse_account(text.as_bytes()).unwrap();
+    let account = files::parse_account(KINDS[0].head().trim_end_matches("users:\n").as_bytes()).unwrap();
     running.service().write(apply_account(account, None, Default::default())).await.unwrap();
+    let catalog = CatalogId::new(INFOBIP_CLASSIC.name).unwrap();
+    let numbers: Vec<usize> = (0..users()).collect();
+    for numbers in numbers.chunks(1_000) {
+        let new = |number: &usize| NewUser {
+            id: UserId::new(&user(*number)).unwrap(),
+            state: UserState::Active,
+            profile: ProfileRecord::default(),
+            roles: vec![RoleName::Catalog(catalog.clone(), RoleId::new("account-manager").unwrap())],
+            bindings: Vec::new(),
+            teams: vec![TeamId::new("team").unwrap()],
+            access: Vec::new(),
+        };
+        let account = AccountId::new(KINDS[0].account).unwrap();
+        let write = create_users("CreateUser", account, numbers.iter().map(new).collect());
+        running.service().write(write).await.unwrap();
+    }
     running.stop().await.unwrap();
 }
 

@@ -28,6 +28,7 @@ mod servers;
 mod start;
 mod wanted;
 mod writes;
+mod zipf;
 
 /// The same as in the binary.
 #[global_allocator]
@@ -82,7 +83,7 @@ fn main() {
         if is_wanted("growth") {
             growth::measure().await;
         }
-        if ["writes", "change", "start", "memory"].into_iter().any(is_asked) {
+        if ["writes", "change", "start", "memory", "zipf"].into_iter().any(is_asked) {
             let directory = tempfile::TempDir::new().unwrap();
             let filled = directory.path().join("filled");
             many::fill(&filled, many::users()).await;
@@ -98,6 +99,11 @@ fn main() {
             if is_wanted("change") {
                 let served = many::Served::open(&filled);
                 change::measure(&served).await;
+                served.close();
+            }
+            if is_wanted("zipf") {
+                let served = many::Served::open(&filled);
+                zipf::measure(&served).await;
                 served.close();
             }
         }

@@ -40,6 +40,7 @@ fn ticks() -> Option<Ticks> {
     let ours: u64 = std::iter::once(std::process::id())
         .chain(super::processes::children())
         .filter_map(super::processes::ticks_of)
+        .chain(super::processes::ticks_of_ended(std::process::id()))
         .sum();
     Some(Ticks { others: used.saturating_sub(ours), all: used + idle + iowait + irq + softirq })
 }

@@ -14,6 +14,7 @@ const fn wanted(part: &'static str, what: &'static str, limit: &'static str, bou
 pub const WANTED: &[Wanted] = &[
     wanted("in-process", "A Check in process, 1,000 users, kept", "", AtMost(50.0)),
     wanted("in-process", "The same on two threads, both together", "", RatioAtLeast(1.9)),
+    wanted("zipf", "A Check in process, ", "", RatioAtMost(1.5)),
     wanted("writes", "64 writers, durable", "", RatioAtLeast(0.8)),
     wanted("writes", "One writer, p50", "", RatioAtMost(1.0)),
     wanted("writes", "Checks on two threads while 1,000 writes a second are done", "", RatioAtLeast(0.8)),
