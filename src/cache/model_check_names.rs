@@ -145,10 +145,24 @@ fn apart(stamps: &Stamps) -> [Dependency; 3] {
     panic!("everything has the same slot");
 }
 
-/// Which records each write changes, to its revision.
-const WRITES: [&[usize]; 3] = [&[0, 1, 2], &[0], &[2]];
-/// What each subject's answer is after so many of them.
-const MOMENTS: [[[u64; 2]; 4]; 2] = [[[0, 0], [1, 1], [2, 1], [2, 3]], [[0, 0], [1, 1], [1, 1], [1, 3]]];
+/// Three writes, and what each subject's answer is before them and after each.
+struct Course {
+    /// Which records each changes, to its revision.
+    writes: [&'static [usize]; 3],
+    moments: [[[u64; 2]; 4]; 2],
+}
+
+/// One subject changes itself before what both share changes, or with it.
+const COURSES: [Course; 2] = [
+    Course {
+        writes: [&[0, 1, 2], &[0], &[2]],
+        moments: [[[0, 0], [1, 1], [2, 1], [2, 3]], [[0, 0], [1, 1], [1, 1], [1, 3]]],
+    },
+    Course {
+        writes: [&[0, 1, 2], &[2], &[0, 2]],
+        moments: [[[0, 0], [1, 1], [1, 2], [3, 3]], [[0, 0], [1, 1], [1, 2], [1, 3]]],
+    },
+];
 
 impl System {
     fn new() -> Self {
@@ -197,11 +211,11 @@ impl System {
 }
 
 /// Every answer is at least as new as what was acknowledged before the question, and of one moment.
-fn explore() {
+fn explore(course: &'static Course) {
     let system = Arc::new(System::new());
     let writer = {
         let system = Arc::clone(&system);
-        thread::spawn(move || (1..).zip(WRITES).for_each(|(revision, of)| system.write(revision, of)))
+        thread::spawn(move || (1..).zip(course.writes).for_each(|(revision, of)| system.write(revision, of)))
     };
     let readers: Vec<_> = [[0, 1], [1, 0]]
         .into_iter()
@@ -211,8 +225,9 @@ fn explore() {
                 for who in asked {
                     let acknowledged = system.acknowledged.load(SeqCst);
                     let answer = system.ask(who);
-                    let least = MOMENTS[who][acknowledged as usize];
-                    assert!(MOMENTS[who].contains(&answer), "{answer:?} is of no moment of {who}");
+                    let moments = course.moments[who];
+                    let least = moments[acknowledged as usize];
+                    assert!(moments.contains(&answer), "{answer:?} is of no moment of {who}");
                     assert!(answer[0] >= least[0] && answer[1] >= least[1], "{answer:?} of {who} after {acknowledged}");
                 }
             })
@@ -222,14 +237,44 @@ fn explore() {
     writer.join().unwrap();
     readers.into_iter().for_each(|reader| reader.join().unwrap());
     for who in [0, 1, 0] {
-        assert_eq!(system.ask(who), MOMENTS[who][3]);
+        assert_eq!(system.ask(who), course.moments[who][3]);
     }
 }
 
 #[test]
 fn no_schedule_makes_what_a_check_is_made_from_stale_or_torn() {
-    shuttle::check_random(explore, schedules());
-    shuttle::check_pct(explore, schedules(), 4);
+    for course in &COURSES {
+        shuttle::check_random(|| explore(course), schedules());
+        shuttle::check_pct(|| explore(course), schedules(), 4);
+    }
+}
+
+/// One asks who is about to follow another, while it changes itself and the other finds out what that means for those who
+/// have what it had.
+fn explore_following() {
+    let (system, course) = (Arc::new(System::new()), &COURSES[1]);
+    system.write(1, course.writes[0]);
+    for who in [0, 1] {
+        system.ask(who);
+    }
+    system.write(2, course.writes[1]);
+    let other = {
+        let system = Arc::clone(&system);
+        thread::spawn(move || {
+            system.write(3, course.writes[2]);
+            assert_eq!(system.ask(1), course.moments[1][3]);
+        })
+    };
+    let acknowledged = system.acknowledged.load(SeqCst);
+    let answer = system.ask(0);
+    assert!(course.moments[0][acknowledged as usize..].contains(&answer), "{answer:?} after {acknowledged}");
+    other.join().unwrap();
+}
+
+#[test]
+fn no_schedule_lets_one_follow_who_changes_itself_meanwhile() {
+    shuttle::check_random(explore_following, schedules());
+    shuttle::check_pct(explore_following, schedules(), 3);
 }
 
 /// Two ask when the last of what they share changed, while it and other things do: never is that earlier than what was
