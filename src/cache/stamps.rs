@@ -42,6 +42,8 @@ pub struct Dependencies {
 /// The stamps of one store. Size: 1 MiB.
 pub struct Stamps {
     stable: AtomicU64,
+    /// The last write that stamped accounts in the place of what it touched in them.
+    coarse: AtomicU64,
     published: Box<[AtomicU64]>,
     inflight: Box<[AtomicU64]>,
     seed: u64,
@@ -53,7 +55,13 @@ impl Stamps {
     #[must_use]
     pub fn new(head: Revision, seed: u64) -> Self {
         let slots = || (0..SLOTS).map(|_| AtomicU64::new(head.0)).collect();
-        Self { stable: AtomicU64::new(head.0), published: slots(), inflight: slots(), seed }
+        Self {
+            stable: AtomicU64::new(head.0),
+            coarse: AtomicU64::new(head.0),
+            published: slots(),
+            inflight: slots(),
+            seed,
+        }
     }
 
     /// The revision of the last published write.
@@ -87,6 +95,13 @@ impl Stamps {
     /// The same for something that nobody else depends on who shares the answer.
     pub fn depend_alone(&self, dependencies: &mut Dependencies, dependency: &Dependency) {
         dependencies.own.push(self.slot(dependency));
+    }
+
+    /// Notes, before a write is published as `revision`, that it stamps accounts in the place of what it touches in them: what
+    /// somebody alone depends on can change without its own slots being stamped.
+    #[cfg(feature = "server")]
+    pub fn note_coarse(&self, revision: Revision) {
+        self.coarse.store(revision.0, Ordering::SeqCst);
     }
 
     /// Carries out one write: announces it, makes it durable, makes it visible, publishes it as `revision`. To be
@@ -142,6 +157,12 @@ impl Stamps {
     pub(super) fn undisturbed(&self, dependencies: &Dependencies, revision: Revision) -> bool {
         let mut slots = dependencies.shared.iter().chain(&dependencies.own);
         slots.all(|slot| self.get(&self.inflight, *slot) <= revision.0)
+    }
+
+    /// Whether nothing of what a name alone depends on has changed since a revision, though all that it shares may have.
+    #[must_use]
+    pub(super) fn own_unchanged(&self, slots: [u16; 2], revision: Revision) -> bool {
+        self.coarse.load(Ordering::SeqCst) <= revision.0 && self.hold_own(slots, revision)
     }
 
     fn get(&self, stamps: &[AtomicU64], slot: u32) -> u64 {

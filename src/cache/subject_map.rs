@@ -126,7 +126,7 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
         let next = self.values.latest(before.value.own())?;
         let (target, revision, own) = (next.target?, next.worked_out(), mapped.slots);
         // After the value was found: whatever it has seen that the subject has of its own was published by then.
-        let holds = self.stamps.hold_own(own, mapped.revision) && next.changed(&self.stamps, stable) <= revision;
+        let holds = self.stamps.own_unchanged(own, mapped.revision) && next.changed(&self.stamps, stable) <= revision;
         if !holds || next.expires.is_some_and(|expires| now() >= expires) {
             return None;
         }

@@ -290,7 +290,10 @@ impl Writer {
         let head = self.core.store.head();
         // Before anything is announced: while the state is busy, no load is disturbed.
         self.core.store.make_room().map_err(|error| self.stop_writing(&error))?;
-        let touched = touched(&changes);
+        let (touched, is_coarse) = touched(&changes);
+        if is_coarse {
+            self.core.stamps.note_coarse(last);
+        }
         #[cfg(test)]
         let touched = self.with_fault(touched, &changes);
         let slots = self.core.stamps.slots(&touched);
@@ -370,18 +373,19 @@ fn change(
     Change { revision, time, actor, method: method.to_owned(), next_number, records, sums: Sums::default() }
 }
 
-/// What a group touches, or, if that is very much, the accounts that it touches.
-fn touched(changes: &[Change]) -> BTreeSet<Dependency> {
+/// What a group touches, or, if that is very much, the accounts that it touches; and whether it is these.
+fn touched(changes: &[Change]) -> (BTreeSet<Dependency>, bool) {
     let keys = || changes.iter().flat_map(|change| &change.records).map(|record| &record.key);
     let all: BTreeSet<Dependency> = keys().filter_map(Key::dependency).collect();
     if all.len() <= MAX_SLOTS_OF_A_WRITE {
-        return all;
+        return (all, false);
     }
     // Whoever has seen the account depends on it; whoever has not depends on its name.
-    keys()
+    let accounts = keys()
         .filter_map(|key| match key.account() {
             Some(account) => Some(Dependency::Thing(account)),
             None => key.dependency(),
         })
-        .collect()
+        .collect();
+    (accounts, true)
 }
