@@ -118,6 +118,26 @@ async fn one_holder_of_a_role_works_out_what_a_change_means_and_the_others_read_
 }
 
 #[tokio::test]
+async fn nobody_follows_across_a_write_so_large_that_it_stamps_accounts_only() {
+    let users = 9_600;
+    let service = started(64 << 20, users).await;
+    let reason = async |user: &str| service.check(&question(user), ReadAt::Latest).await.unwrap().reason;
+    for user in ["user-0", "user-2"] {
+        assert_eq!(reason(user).await, Reason::Allowed);
+    }
+    // All but one lose the role.
+    let mut text = String::from("kind: account\nid: a\ncatalog: infobip-classic\nfeatures: [reports]\nusers:\n");
+    for user in 0..users {
+        let roles = if user == 0 { ", roles: [analyze-manager]" } else { "" };
+        text += &format!("  - {{id: user-{user}{roles}}}\n");
+    }
+    let account = files::parse_account(text.as_bytes()).unwrap();
+    service.write(apply_account(account, None, Arc::default())).await.unwrap();
+    assert_eq!(reason("user-0").await, Reason::Allowed);
+    assert_eq!(reason("user-2").await, Reason::NoRoleGrants);
+}
+
+#[tokio::test]
 async fn nobody_of_a_deleted_account_is_answered_from_the_account_that_came_to_its_id() {
     let service = started(64 << 20, 2).await;
     let reason = async |user: &str| service.check(&question(user), ReadAt::Latest).await.map(|decided| decided.reason);
