@@ -329,7 +329,7 @@ pub(super) fn item_error(error: ServiceError) -> BatchCheckResult {
         error: Some(ItemError {
             code: status::code(error.reason.status()).into(),
             reason: error.reason.name().to_owned(),
-            message: error.message,
+            message: error.into_details().message,
         }),
     }
 }

@@ -270,14 +270,14 @@ async fn refuse(
     done: u32,
     end: u32,
     problems: Option<Problems>,
-    error: ServiceError,
+    mut error: ServiceError,
 ) -> Status {
     let stands = match done {
         0 => "nothing was imported".to_owned(),
         done => format!("lines 1 to {done} are imported, and nothing after them"),
     };
-    let mut error = match &problems {
-        None => ServiceError { message: format!("{}; {stands}", error.message), ..error },
+    match &problems {
+        None => error.message = format!("{}; {stands}", error.message),
         Some(problems) => {
             for problem in problems {
                 let event = Some(Event::Problem(upload::file_problem(problem)));
@@ -287,9 +287,10 @@ async fn refuse(
             }
             let count = problems.iter().len() as u64 + problems.more();
             let what = if count == 1 { "problem" } else { "problems" };
-            upload::invalid(problems, format!("there are {count} {what} in lines {} to {end}; {stands}", done + 1))
+            error =
+                upload::invalid(problems, format!("there are {count} {what} in lines {} to {end}; {stands}", done + 1));
         }
-    };
+    }
     error.metadata.push(("imported_lines", done.to_string()));
     error.into()
 }

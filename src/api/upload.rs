@@ -193,7 +193,7 @@ pub(super) fn invalid(problems: &Problems, message: String) -> ServiceError {
         field: format!("{}:{}", problem.line, problem.column),
         description: problem.message.clone(),
     });
-    ServiceError { violations: violations.collect(), ..error }
+    error.with_violations(violations.collect())
 }
 
 pub(super) fn file_problem(problem: &Problem) -> proto::FileProblem {

@@ -7,7 +7,8 @@
 //! a name out of its bucket before it writes over the first word of it.
 //!
 //! After the lossy index and the circular log of H. Lim, D. Han, D. G. Andersen, M. Kaminsky: "MICA: A Holistic Approach
-//! to Fast In-Memory Key-Value Storage", NSDI 2014.
+//! to Fast In-Memory Key-Value Storage", NSDI 2014. Buckets come into use one by one, after W. Litwin: "Linear Hashing: A New
+//! Tool for File and Table Addressing", VLDB 1980: so the names that there are stand close together, and no insert takes long.
 
 use std::{
     collections::HashMap,
@@ -54,14 +55,14 @@ const WAYS: usize = 8;
 /// Words before those of the name.
 const HEADER: usize = 3;
 const LONGEST: usize = HEADER + MAX_ID_BYTES.div_ceil(8);
-/// How many buckets are in use at first, by how much they grow, and up to where they grow so: then all are, because from
-/// there on every name that is known would be noted anew too many times, or at a time when there are too many.
+/// How many buckets are in use at first.
 #[cfg(not(feature = "shuttle"))]
 const FIRST_BUCKETS: u64 = 512;
 #[cfg(feature = "shuttle")]
 const FIRST_BUCKETS: u64 = 1;
-const GROWTH: u64 = 8;
-const LAST_BUCKETS: u64 = 4096;
+/// How many names there are for each bucket before one more bucket comes into use. Those that were not split yet have up to
+/// twice as many as those that were.
+const FILLED: u64 = 5;
 /// How many names one that comes may let stay in the room that it needs.
 const STAYING: usize = 1024;
 /// What the names of one account may take of the ring, in per cent.
@@ -96,7 +97,7 @@ impl Pointer {
     }
 }
 
-/// The table. Size: as it was told, in few bytes for each name: 24, and those of the name rounded up to 8, and about 12.
+/// The table. Size: as it was told, in few bytes for each name: 24, and those of the name rounded up to 8, and about 13.
 pub struct CompactTable {
     /// Buckets, one after another.
     pointers: Box<[AtomicU64]>,
@@ -177,8 +178,8 @@ impl CompactTable {
     /// cannot guess, so that nobody can choose names that push each other out.
     #[must_use]
     pub fn new(bytes: usize, seed: u64) -> Self {
-        // For names of up to 16 bytes, and buckets filled to two thirds: 5 words in the ring, 3/2 in buckets.
-        let buckets = (bytes / 8 * 3 / 13 / WAYS).max(1);
+        // For names of up to 16 bytes, and buckets filled to five eighths: 5 words in the ring, 8/5 in buckets.
+        let buckets = (bytes / 8 * 8 / 33 / WAYS).max(1);
         let ring = (bytes / 8).saturating_sub(buckets * WAYS).clamp(2 * LONGEST, u32::MAX as usize);
         Self::of_size(buckets, ring, seed)
     }
@@ -221,27 +222,33 @@ impl CompactTable {
     }
 
     /// The two buckets in which a name can be.
+    #[inline]
     fn buckets_of(&self, hash: u64) -> impl Iterator<Item = &[AtomicU64; WAYS]> {
         let used = self.used.load(Ordering::Acquire);
-        // The upper bits choose the first, all of them mixed the second; the tag is made of the lowest.
-        [true, false].into_iter().filter_map(move |is_first| {
-            let mixed = (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
-            let chosen = u128::from(if is_first { hash } else { mixed });
-            let bucket = ((chosen * u128::from(used)) >> 64) as usize;
-            let first = self.skipped + bucket * WAYS;
-            self.pointers.get(first..)?.first_chunk()
-        })
+        both(hash).filter_map(move |chooses| self.bucket(bucket_in(chooses, used)))
+    }
+
+    #[inline]
+    fn bucket(&self, number: u64) -> Option<&[AtomicU64; WAYS]> {
+        self.pointers.get(self.skipped + number as usize * WAYS..)?.first_chunk()
     }
 
     /// What a name stands for, if it is known. Cost: two lines of memory if it is; no lock, no wait.
+    // Inlined, for who gets it from the stack waits until what was written there word by word can be read as one.
+    #[inline(always)]
     pub fn get(&self, space: Space, id: &[u8]) -> Option<Mapped> {
         let name = self.name(space, id)?;
         let tag = tag(name.hash);
         for bucket in self.buckets_of(name.hash) {
-            for word in bucket {
+            // All words are looked at before one is chosen: a branch at each could not be foreseen.
+            let mut alike = 0u32;
+            for (way, word) in bucket.iter().enumerate() {
+                alike |= u32::from(Pointer(word.load(Ordering::Acquire)).tag() == tag) << way;
+            }
+            while let Some(word) = bucket.get(alike.trailing_zeros() as usize) {
+                alike &= alike - 1;
                 let pointer = Pointer(word.load(Ordering::Acquire));
                 if pointer.0 != 0
-                    && pointer.tag() == tag
                     && let Some(found) = self.found(pointer, word, name)
                 {
                     return Some(found);
@@ -301,7 +308,7 @@ impl CompactTable {
         }
         let Some(record) = record.get(..length(name.header)) else { return };
         let mut writer = lock(&self.writer);
-        self.grow(&mut writer);
+        self.grow(&writer);
         self.make_room(&mut writer, record.len(), account_of(name.header));
         self.append(&mut writer, record, name.hash, false);
     }
@@ -402,34 +409,42 @@ impl CompactTable {
         }
     }
 
-    /// Takes more buckets into use if those that are fill up, and notes every name of the ring anew. Meanwhile names are
-    /// missed, and none is mistaken: whatever a word leads to is compared.
-    fn grow(&self, writer: &mut Writer) {
-        let used = self.used.load(Ordering::Relaxed);
-        if used >= self.buckets as u64 || writer.names as u64 * 8 < used * WAYS as u64 * 5 {
-            return;
-        }
-        let more = if used < LAST_BUCKETS { used * GROWTH } else { self.buckets as u64 };
-        self.pointers.iter().take(self.skipped + used as usize * WAYS).for_each(|word| word.store(0, Ordering::SeqCst));
-        self.used.store(more.min(self.buckets as u64), Ordering::SeqCst);
-        writer.names = 0;
-        // The oldest first: of a name that was written twice the younger one counts.
-        let before = if writer.round == 1 { u16::MAX } else { writer.round - 1 };
-        for (mut at, end, round) in [(writer.hand, writer.end, before), (0, writer.head, writer.round)] {
-            while at < end {
-                let load = |position: usize| self.ring.get(position).map_or(0, |word| word.load(Ordering::Relaxed));
-                let length = length(load(at));
-                let mut record = [0; LONGEST];
-                for (position, word) in (at..).zip(record.iter_mut().take(length)) {
-                    *word = load(position);
-                }
-                let header = record.first().copied().unwrap_or_default();
-                let Some(record) = record.get(..length) else { return };
-                let hash = self.hash(header, record.iter().skip(HEADER).copied());
-                self.note(writer, Pointer::new(at, round, tag(hash)), record, hash, false);
-                at += length;
+    /// Takes more buckets into use if those that are fill up. Meanwhile a name can be missed, and none is mistaken: whatever a
+    /// word leads to is compared. Cost: that of a few names for each bucket.
+    fn grow(&self, writer: &Writer) {
+        loop {
+            let used = self.used.load(Ordering::Relaxed);
+            if used >= self.buckets as u64 || (writer.names as u64) < used * FILLED {
+                return;
             }
+            self.split(used);
         }
+    }
+
+    /// Takes the next bucket into use. The names that belong there now stand in one other.
+    fn split(&self, used: u64) {
+        let after = used + 1;
+        let (Some(from), Some(to)) = (self.bucket(bucket_in(used, used)), self.bucket(used)) else { return };
+        let goes = |word: &&AtomicU64| {
+            let pointer = Pointer(word.load(Ordering::SeqCst));
+            let stays = |hash| both(hash).any(|chooses| bucket_in(chooses, after) == bucket_in(used, used));
+            pointer.0 != 0 && self.hash_at(pointer.offset()).is_none_or(|hash| !stays(hash))
+        };
+        let going: Vec<&AtomicU64> = from.iter().filter(goes).collect();
+        for (word, place) in going.iter().zip(to) {
+            place.store(word.load(Ordering::SeqCst), Ordering::SeqCst);
+        }
+        // Between the two it stands in both, and who knows of the one or the other finds it.
+        self.used.store(after, Ordering::SeqCst);
+        going.iter().for_each(|word| word.store(0, Ordering::SeqCst));
+    }
+
+    /// The hash of the name at a place of the ring.
+    fn hash_at(&self, at: usize) -> Option<u64> {
+        let load = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        let header = self.ring.get(at).map(load)?;
+        let record = self.ring.get(at + HEADER..at + length(header))?;
+        Some(self.hash(header, record.iter().map(load)))
     }
 
     /// The word of a bucket where a name is to be noted: its own if it is there already. `is_again`: it is not.
@@ -449,9 +464,22 @@ impl CompactTable {
         let used = |bucket: &[AtomicU64]| bucket.iter().filter(|word| at(word).0 != 0).count();
         let is_first = used(one) < WAYS - 2 || used(one) <= used(other);
         let free = if is_first { one } else { other }.iter().find(|word| at(word).0 == 0);
-        // Both are full: of names that are asked for, then the hash says which.
+        // Both are full: one of those names goes to its other bucket; or is forgotten, the hash says which if all are asked for.
         let unasked = || places().find(|word| !at(word).was_asked());
-        free.or_else(unasked).or_else(|| places().nth((hash >> 20) as usize % (2 * WAYS)))
+        free.or_else(|| places().find(|word| self.moves(word)))
+            .or_else(unasked)
+            .or_else(|| places().nth((hash >> 20) as usize % (2 * WAYS)))
+    }
+
+    /// Has the other bucket of a name lead to it, if there is room. The word that led to it is free then.
+    fn moves(&self, word: &AtomicU64) -> bool {
+        let pointer = word.load(Ordering::SeqCst);
+        let Some(hash) = self.hash_at(Pointer(pointer).offset()) else { return false };
+        let free = |word: &&AtomicU64| word.load(Ordering::SeqCst) == 0;
+        let Some(free) = self.buckets_of(hash).flatten().find(free) else { return false };
+        free.store(pointer, Ordering::SeqCst);
+        word.store(0, Ordering::SeqCst);
+        true
     }
 
     /// Whether the same name stands at a place of the ring, whatever it stands for.
@@ -473,6 +501,22 @@ impl Writer {
             }
         }
     }
+}
+
+/// What of a hash chooses the one bucket and the other; the tag is made of none of the bits that choose the first.
+#[inline]
+fn both(hash: u64) -> impl Iterator<Item = u64> {
+    let mixed = move || (hash ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    [true, false].into_iter().map(move |is_first| if is_first { hash } else { mixed() } >> 32)
+}
+
+/// Which of so many buckets is chosen: by as many bits as tell them apart, or by one less where the bucket that these say is
+/// not in use yet.
+#[inline]
+fn bucket_in(chooses: u64, used: u64) -> u64 {
+    let all = used.next_power_of_two();
+    let bucket = chooses & (all - 1);
+    if bucket < used { bucket } else { bucket & (all / 2 - 1) }
 }
 
 fn tag(hash: u64) -> u64 {

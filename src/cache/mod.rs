@@ -5,6 +5,8 @@
 //! [`LoadCache`], which works answers out, then [`SubjectMap`], which has what nearly every question needs in few bytes.
 //! The code here is what the model checker runs (feature `shuttle`).
 
+#[cfg(feature = "server")]
+mod at_hand;
 mod compact;
 #[cfg(all(test, feature = "server", not(feature = "shuttle")))]
 mod compact_tests;
@@ -30,6 +32,8 @@ mod values;
 #[cfg(all(test, feature = "server"))]
 mod values_tests;
 
+#[cfg(feature = "server")]
+pub use at_hand::AtHand;
 pub use compact::{CompactTable, Mapped, Owner, Space};
 pub use intern::Interner;
 pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};

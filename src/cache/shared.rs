@@ -28,6 +28,12 @@ pub trait Shareable {
 
     /// Memory that is freed when the value goes, in bytes.
     fn bytes(&self) -> usize;
+
+    /// Where each thread has those at hand that it comes by most.
+    #[cfg(feature = "server")]
+    fn at_hand() -> &'static std::thread::LocalKey<super::AtHand<Self>>
+    where
+        Self: Sized;
 }
 
 /// A value with all that it depends on.

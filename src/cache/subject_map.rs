@@ -98,15 +98,49 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
     /// is asked for only if it can expire. Cost: two look-ups; no lock, no wait, no allocation. The first time after a
     /// write one look for each dependency besides.
     pub fn hit(&self, name: NamedSubject<'_>, stable: Revision, now: impl FnOnce() -> Timestamp) -> Option<Found<V>> {
+        let mapped = self.mapped(name)?;
+        let shared = self.values.get(mapped.target);
+        let holds = self.holds(shared.as_ref()?, mapped, name, stable, now);
+        holds.then_some(Found { shared, revision: mapped.revision, own: mapped.slots })
+    }
+
+    /// The same for whoever needs it only at once: hands on what is kept, and when it was worked out.
+    #[inline]
+    pub fn hit_with<R>(
+        &self,
+        name: NamedSubject<'_>,
+        stable: Revision,
+        now: impl FnOnce() -> Timestamp,
+        then: impl FnOnce(&V, Revision) -> R,
+    ) -> Option<R> {
+        let mapped = self.mapped(name)?;
+        let then =
+            |kept: &Shared<V>| self.holds(kept, mapped, name, stable, now).then(|| then(&kept.value, mapped.revision));
+        self.values.with(mapped.target, then)?
+    }
+
+    /// What the table has of a name.
+    #[inline(always)]
+    fn mapped(&self, name: NamedSubject<'_>) -> Option<Mapped> {
         let space = (name.space)(self.names.owner(name.account));
-        let mapped = self.names.get(space, name.id.as_bytes())?;
-        let found = Found { shared: self.values.get(mapped.target), revision: mapped.revision, own: mapped.slots };
-        let kept = found.shared.as_ref()?;
+        self.names.get(space, name.id.as_bytes())
+    }
+
+    /// Whether what the name leads to is the subject's, and holds.
+    #[inline]
+    fn holds(
+        &self,
+        kept: &Shared<V>,
+        mapped: Mapped,
+        name: NamedSubject<'_>,
+        stable: Revision,
+        now: impl FnOnce() -> Timestamp,
+    ) -> bool {
         // The table knows accounts by a hash alone. Here their names are compared.
-        let is_its_own = kept.value.account() == name.account;
-        let holds =
-            || self.stamps.hold_own(found.own, found.revision) && kept.changed(&self.stamps, stable) <= found.revision;
-        (is_its_own && holds() && kept.expires.is_none_or(|expires| now() < expires)).then_some(found)
+        kept.value.account() == name.account
+            && self.stamps.hold_own(mapped.slots, mapped.revision)
+            && kept.changed(&self.stamps, stable) <= mapped.revision
+            && kept.expires.is_none_or(|expires| now() < expires)
     }
 
     /// What is kept for a subject whose value does not hold any more, though all that the subject has of its own is as it was:
@@ -119,8 +153,7 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
         stable: Revision,
         now: impl FnOnce() -> Timestamp,
     ) -> Option<Found<V>> {
-        let space = (name.space)(self.names.owner(name.account));
-        let mapped = self.names.get(space, name.id.as_bytes())?;
+        let mapped = self.mapped(name)?;
         let before = self.values.get(mapped.target);
         let before = before.as_ref().filter(|before| before.value.account() == name.account)?;
         let next = self.values.latest(before.value.own())?;
@@ -130,7 +163,7 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
         if !holds || next.expires.is_some_and(|expires| now() >= expires) {
             return None;
         }
-        self.names.insert(space, name.id.as_bytes(), Mapped { target, revision, slots: own });
+        self.note(name, Mapped { target, revision, slots: own });
         Some(Found { shared: Guard::from_inner(Some(next)), revision, own })
     }
 
@@ -139,13 +172,18 @@ impl<V: Shareable + Send + Sync + 'static> SubjectMap<V> {
         let Some(own) = entry.own_slots() else { return Found::unkept(entry, value) };
         let shared = self.values.keep(value, entry.shared_slots().into(), entry.expires, entry.revision);
         if let Some(target) = shared.target {
-            let space = (name.space)(self.names.owner(name.account));
-            self.names.insert(space, name.id.as_bytes(), Mapped { target, revision: entry.revision, slots: own });
+            self.note(name, Mapped { target, revision: entry.revision, slots: own });
         }
         Found { shared: Guard::from_inner(Some(shared)), revision: entry.revision, own }
     }
 
-    /// The same for all that was seen.
+    /// Has the table lead from a name to something.
+    fn note(&self, name: NamedSubject<'_>, mapped: Mapped) {
+        let space = (name.space)(self.names.owner(name.account));
+        self.names.insert(space, name.id.as_bytes(), mapped);
+    }
+
+    /// Whether all that was seen holds at a revision.
     pub fn all_hold_at(&self, seen: &Seen<V>, revision: Revision) -> bool {
         let mut shared = seen.shared.values().chain(&seen.alone);
         seen.own.iter().all(|own| self.stamps.hold_own(*own, revision))
@@ -195,9 +233,11 @@ impl<V> Found<V> {
 #[cfg(all(test, feature = "server"))]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::thread::LocalKey;
+
     use super::*;
     use crate::{
-        cache::Dependencies,
+        cache::{AtHand, Dependencies},
         model::{Dependency, Number},
     };
 
@@ -223,6 +263,11 @@ mod tests {
 
         fn bytes(&self) -> usize {
             1
+        }
+
+        fn at_hand() -> &'static LocalKey<AtHand<Self>> {
+            thread_local!(static AT_HAND: AtHand<Value> = const { AtHand::new() });
+            &AT_HAND
         }
     }
 

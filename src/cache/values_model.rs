@@ -47,6 +47,11 @@ impl<V: Shareable> SharedValues<V> {
         Guard(found.cloned())
     }
 
+    /// Hands on the value of a number, or nothing.
+    pub fn with<R>(&self, target: u64, then: impl FnOnce(&Shared<V>) -> R) -> Option<R> {
+        self.get(target).as_ref().map(|shared| then(shared))
+    }
+
     /// Any value of those who have the same of their own.
     pub fn latest(&self, own: &V::Own) -> Option<Arc<Shared<V>>> {
         let values = lock(&self.0);

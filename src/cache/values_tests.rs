@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::sync::Arc;
+use std::{sync::Arc, thread::LocalKey};
 
 use super::{
+    AtHand,
     shared::{Shareable, Shared},
     values::SharedValues,
 };
@@ -28,6 +29,11 @@ impl Shareable for Value {
 
     fn bytes(&self) -> usize {
         1_000
+    }
+
+    fn at_hand() -> &'static LocalKey<AtHand<Self>> {
+        thread_local!(static AT_HAND: AtHand<Value> = const { AtHand::new() });
+        &AT_HAND
     }
 }
 
@@ -83,4 +89,49 @@ fn values_beyond_the_room_go_and_those_that_are_asked_for_stay() {
     // A place that is used again is another number.
     let all: std::collections::BTreeSet<_> = others.iter().map(|shared| shared.target).collect();
     assert_eq!(all.len(), others.len());
+}
+
+/// Asks often enough that it is at hand.
+fn ask(values: &SharedValues<Value>, shared: &Shared<Value>) -> Option<u64> {
+    (0..20).map(|_| values.with(shared.target.unwrap(), |found| found.value.0)).last().unwrap()
+}
+
+#[test]
+fn what_a_thread_has_at_hand_is_let_go_once_it_is_evicted() {
+    let values = SharedValues::new(1 << 20);
+    let (gone, stays) = (keep(&values, 1), keep(&values, 2));
+    assert_eq!(ask(&values, &gone), Some(1));
+    let kept = Arc::strong_count(&gone);
+    for number in 3..20_000 {
+        keep(&values, number);
+        assert_eq!(ask(&values, &stays), Some(2));
+        if number % 100 == 0 {
+            values.settle();
+        }
+    }
+    assert!(!is_there(&values, &gone));
+    assert_eq!(values.with(gone.target.unwrap(), |found| found.value.0), None);
+    assert_eq!(ask(&values, &stays), Some(2));
+    // This test has it, and nobody else: neither moka, nor its place, nor this thread.
+    assert_eq!(Arc::strong_count(&gone), 1, "{kept} when it was kept");
+    let kept = Arc::strong_count(&stays);
+    assert!(kept > 3, "{kept}: this one is at hand");
+    values.clear();
+    assert_eq!(ask(&values, &stays), None);
+}
+
+#[test]
+fn two_maps_of_one_thread_hand_on_their_own_values() {
+    let maps = [SharedValues::new(1 << 20), SharedValues::new(1 << 20)];
+    let kept = [10, 20]
+        .map(|number| maps.each_ref().map(|values| keep(values, number + u64::from(std::ptr::eq(values, &maps[1])))));
+    for _ in 0..100 {
+        for (map, values) in maps.iter().enumerate() {
+            for (value, number) in [10, 20].into_iter().enumerate() {
+                let shared = &kept[value][map];
+                assert_eq!(shared.target, kept[value][1 - map].target, "the same number in both");
+                assert_eq!(values.with(shared.target.unwrap(), |found| found.value.0), Some(number + map as u64));
+            }
+        }
+    }
 }

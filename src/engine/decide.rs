@@ -18,6 +18,9 @@ pub enum Decision {
 
 /// Why the answer is what it is. Each reason belongs to one decision. Of several grants the one that comes furthest says
 /// why: in the order of these.
+///
+/// A whole word: answers are carried in words, and a processor that reads a word of which it wrote a byte just now waits.
+#[repr(u64)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The account is suspended.

@@ -1,6 +1,6 @@
 //! All that answers about a subject are made from, read from the store.
 
-use std::sync::Arc;
+use std::{sync::Arc, thread::LocalKey};
 
 use super::{
     core::Core,
@@ -10,7 +10,7 @@ use super::{
     subjects::{LoadedName, LoadedSubject},
 };
 use crate::{
-    cache::{Shareable, Weighed},
+    cache::{AtHand, Shareable, Weighed},
     engine::{Evidence, HeldException, HeldRole, Standing, Subject},
     model::{
         AccountId, AccountState, Dependency, Key, Number, Revision, ServiceAccountId, ServiceAccountState, Timestamp,
@@ -106,6 +106,11 @@ impl Shareable for Decidable {
 
     fn bytes(&self) -> usize {
         self.subject.set.bytes() + self.own.holds.bytes()
+    }
+
+    fn at_hand() -> &'static LocalKey<AtHand<Self>> {
+        thread_local!(static AT_HAND: AtHand<Decidable> = const { AtHand::new() });
+        &AT_HAND
     }
 }
 

@@ -1,5 +1,7 @@
 //! Why a request cannot be answered, as its caller is told. A denial is an answer and never stands here.
 
+use std::ops::{Deref, DerefMut};
+
 use thiserror::Error;
 
 use crate::{cache::LoadError, store::StoreError};
@@ -179,10 +181,14 @@ pub struct Violation {
     pub description: String,
 }
 
-/// Why a request cannot be answered.
+/// Why a request cannot be answered. One word, so that whoever hands on an answer does not carry the room of an error.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{message}")]
-pub struct ServiceError {
+#[error("{}", .0.message)]
+pub struct ServiceError(Box<ErrorDetails>);
+
+/// What an error says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrorDetails {
     /// For programs.
     pub reason: ErrorReason,
     /// For people: what was given, and what was expected.
@@ -197,7 +203,8 @@ impl ServiceError {
     /// An error without violations.
     #[must_use]
     pub fn new(reason: ErrorReason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), violations: Vec::new(), metadata: Vec::new() }
+        let details = ErrorDetails { reason, message: message.into(), violations: Vec::new(), metadata: Vec::new() };
+        Self(Box::new(details))
     }
 
     /// The same with a name and a value for programs.
@@ -205,6 +212,19 @@ impl ServiceError {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.metadata.push((name, value.into()));
         self
+    }
+
+    /// The same with every field that is wrong.
+    #[must_use]
+    pub fn with_violations(mut self, violations: Vec<Violation>) -> Self {
+        self.violations = violations;
+        self
+    }
+
+    /// What it says, for whoever takes it apart.
+    #[must_use]
+    pub fn into_details(self) -> ErrorDetails {
+        *self.0
     }
 
     /// The error for fields that are wrong. At least one has to be.
@@ -217,7 +237,7 @@ impl ServiceError {
                 format!("{} fields are wrong: {}", fields.len(), fields.join(", "))
             }
         };
-        Self { violations, ..Self::new(ErrorReason::FieldInvalid, message) }
+        Self::new(ErrorReason::FieldInvalid, message).with_violations(violations)
     }
 
     /// The same for fields that lie in another one.
@@ -226,7 +246,7 @@ impl ServiceError {
         if self.reason != ErrorReason::FieldInvalid {
             return self;
         }
-        let mut violations = self.violations;
+        let mut violations = self.into_details().violations;
         for violation in &mut violations {
             violation.field = format!("{field}.{}", violation.field);
         }
@@ -237,6 +257,20 @@ impl ServiceError {
     #[must_use]
     pub fn field(field: &str, description: impl Into<String>) -> Self {
         Self::fields(vec![Violation { field: field.to_owned(), description: description.into() }])
+    }
+}
+
+impl Deref for ServiceError {
+    type Target = ErrorDetails;
+
+    fn deref(&self) -> &ErrorDetails {
+        &self.0
+    }
+}
+
+impl DerefMut for ServiceError {
+    fn deref_mut(&mut self) -> &mut ErrorDetails {
+        &mut self.0
     }
 }
 

@@ -79,7 +79,7 @@ pub use self::{
         create_role, delete_role, duplicate_role, remove_permissions, update_role,
     },
     erasures::{Erasures, finish_erasures, repeats_personal_fields},
-    error::{ErrorReason, ServiceError, StatusKind, Violation},
+    error::{ErrorDetails, ErrorReason, ServiceError, StatusKind, Violation},
     exceptions::{ExceptionView, NewException, create_exception, delete_exception},
     export::AccountExport,
     export_users::UsersExport,

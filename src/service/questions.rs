@@ -1,6 +1,6 @@
 //! Check: from what is kept where it holds, worked out otherwise. BatchCheck and the lists of `listings` begin here too.
 
-use std::sync::Arc;
+use std::{future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
 use super::{
     answerable::{Answerable, Decidable, Own, Whose},
@@ -48,6 +48,11 @@ pub struct Asking<'a> {
 
 type Kept = Arc<Entry<Answerable>>;
 
+/// An answer that is worked out.
+trait Deciding: Future<Output = Result<Decided, ServiceError>> + Send {}
+
+impl<F: Future<Output = Result<Decided, ServiceError>> + Send> Deciding for F {}
+
 impl Service {
     /// May this subject do this? Cost: three look-ups if what it is made from is kept and holds, and what [`decide`] costs;
     /// else a few reads for each of the subject's teams, roles, policies and resources.
@@ -55,28 +60,42 @@ impl Service {
     /// # Errors
     /// An unknown account or permission, a place that does not fit, and whatever keeps the facts from being read: never an
     /// allow.
-    pub async fn check(&self, question: &Asking<'_>, at: ReadAt) -> Result<Decided, ServiceError> {
-        match at {
-            ReadAt::Latest => match self.check_kept(question) {
-                Some(decided) => decided,
-                // In a box, so that whoever waits for an answer that is kept does not carry what this one needs.
-                None => Box::pin(self.check_anew(question)).await,
-            },
-            ReadAt::Exact(revision) => Box::pin(self.check_at(question, revision)).await,
-        }
+    pub fn check<'a>(
+        &'a self,
+        question: &'a Asking<'a>,
+        at: ReadAt,
+    ) -> impl Future<Output = Result<Decided, ServiceError>> + Send + 'a {
+        // In a box, so that whoever waits for an answer that is kept does not carry what this one needs.
+        let mut anew: Option<Pin<Box<dyn Deciding + 'a>>> = None;
+        poll_fn(move |context| {
+            if let Some(anew) = &mut anew {
+                return anew.as_mut().poll(context);
+            }
+            if at == ReadAt::Latest
+                && let Some(decided) = self.check_kept(question)
+            {
+                return Poll::Ready(decided);
+            }
+            let begun = match at {
+                ReadAt::Latest => anew.insert(Box::pin(self.check_anew(question))),
+                ReadAt::Exact(revision) => anew.insert(Box::pin(self.check_at(question, revision))),
+            };
+            begun.as_mut().poll(context)
+        })
     }
 
     /// The answer, if what it is made from is kept and holds. Waits for nothing, takes no lock, allocates nothing unless
     /// the question names a place or is wrong.
+    #[inline]
     pub(super) fn check_kept(&self, question: &Asking<'_>) -> Option<Result<Decided, ServiceError>> {
         // Read before the kept value is looked at: whatever was published by now is seen, and the answer holds at the
         // later of the two revisions.
         let stable = self.core.stamps.stable();
-        let found =
-            self.core.decisions.hit(question.subject.named(), stable, || self.core.asked_at(self.core.now()))?;
-        let Decidable { subject, .. } = found.value()?;
-        let revision = stable.max(found.revision);
-        Some(answer(subject, question).map(|reason| Decided { reason, revision }))
+        let now = || self.core.asked_at(self.core.now());
+        let answering = |kept: &Decidable, worked_out: Revision| {
+            answer(&kept.subject, question).map(|reason| Decided { reason, revision: stable.max(worked_out) })
+        };
+        self.core.decisions.hit_with(question.subject.named(), stable, now, answering)
     }
 
     async fn check_at(&self, question: &Asking<'_>, revision: Revision) -> Result<Decided, ServiceError> {
