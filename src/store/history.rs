@@ -1,8 +1,8 @@
 //! Reading [`SledStore`] as it stood at an earlier revision, while it is written to.
 //!
 //! A record of revision R is the current one if that is not newer than R, else the oldest before-image that was
-//! replaced after R, if that is not newer either. The current one is always read first: whatever replaces it afterwards
-//! puts its before-image in place in the same transaction, and so it cannot be missed.
+//! replaced after R, if that is not newer either. The current one is always read first: whatever replaces it afterwards has
+//! put its before-image in place before, and so it cannot be missed.
 
 use std::ops::Bound;
 

@@ -5,6 +5,7 @@
 //! [`Change`] is appended and applied as it is. Read [`ChangeLog`] and [`Store`] first; [`open`](fn@open) puts both
 //! together in a data directory.
 
+mod apply;
 mod bytes;
 mod catalog_codec;
 #[cfg(test)]
@@ -15,7 +16,6 @@ mod files;
 mod history;
 mod journal;
 mod key_codec;
-mod large;
 mod memory;
 mod open;
 mod prune;

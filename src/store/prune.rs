@@ -17,7 +17,7 @@ impl SledStore {
             let mut writer = self.writer()?;
             // First nobody may ask for it any more; then it goes.
             let meta = Meta { oldest: writer.meta.oldest.max(oldest), ..writer.meta };
-            self.finish(&mut writer, &Rows::default(), meta)?;
+            self.put_meta(&mut writer, meta)?;
         }
         let mut count = 0;
         let mut from = Vec::new();

@@ -1,8 +1,9 @@
 //! The state on sled: current records, the before-images of what was replaced, and how far both have come.
 //!
-//! Five trees change together in one transaction; what changes very much at once is written by `large`. `state`: key -> value. `history`: key, zero byte, the revision that
-//! replaced it -> value. `parts`: what does not fit into a value of sled, under key, zero byte, the revision that wrote
-//! it, position; an old part is never rewritten, so a reader never meets half of two values. `users`: the index that users are found by. `meta`: one row.
+//! Five trees. `state`: key -> value. `history`: key, zero byte, the revision that replaced it -> value. `parts`: what does not
+//! fit into a value of sled, under key, zero byte, the revision that wrote it, position; an old part is never rewritten, so a
+//! reader never meets half of two values. `users`: the index that users are found by. `meta`: how far the others have come.
+//! Changes are written by `apply`, in no transaction; what is pruned or erased goes in transactions over all five.
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
 
 use std::{
@@ -23,11 +24,11 @@ use super::{
     erase::Erasures,
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
-    record_codec::{decode_record, encode_record},
+    record_codec::decode_record,
     user_index::{Pending, UserIndex},
     user_texts::UserText,
 };
-use crate::model::{Change, Key, KeyRange, Number, Record, RecordChange, Revision, Stamped};
+use crate::model::{Change, Key, KeyRange, Number, Record, Revision, Stamped};
 
 /// sled keeps larger values in files of their own, a second path that is not as safe.
 pub(super) const VALUE_BYTES: usize = 3584;
@@ -323,33 +324,23 @@ impl SledStore {
         Ok(meta)
     }
 
-    fn apply_all(&self, writer: &mut Writer, changes: &[&Change]) -> Result<(), StoreError> {
-        let mut rows = Rows::default();
-        let mut meta = writer.meta;
-        let mut records = 0;
-        for change in changes {
-            if records > 0 && records + change.records.len() > TRANSACTION_RECORDS {
-                self.finish(writer, &std::mem::take(&mut rows), meta)?;
-                records = 0;
-            }
-            if change.records.len() > TRANSACTION_RECORDS {
-                meta = self.apply_large(writer, meta, change)?;
-            } else {
-                self.add_records(&mut rows, &mut meta, change)?;
-                records += change.records.len().max(1);
-            }
-        }
-        if records > 0 { self.finish(writer, &rows, meta) } else { Ok(()) }
-    }
-
-    /// Leaves a large change as a crash amid it does.
+    /// Leaves changes as a crash amid applying them does.
     #[cfg(test)]
-    pub(super) fn apply_half(&self, change: &Change, stops: super::large::Stops) -> Result<(), StoreError> {
-        self.write_large(&mut self.lock(), change, stops).map(|_| ())
+    pub(super) fn apply_half(&self, changes: &[&Change], stops: super::apply::Stops) -> Result<(), StoreError> {
+        self.write_piece(&mut self.lock(), changes, stops).map(|_| ())
     }
 
+    /// Moves on how far the state has come.
+    pub(super) fn put_meta(&self, writer: &mut Writer, meta: Meta) -> Result<(), StoreError> {
+        self.meta.insert(META_KEY, meta.encode()).map_err(engine)?;
+        writer.meta = meta;
+        self.publish(&meta);
+        Ok(())
+    }
+
+    /// Writes rows that no change writes, in a transaction, and what the state sums up to then.
     pub(super) fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
-        let meta = self.commit(writer, rows, Meta { applying: Revision(0), ..meta })?;
+        let meta = self.commit(writer, rows, meta)?;
         writer.meta = meta;
         self.publish(&meta);
         Ok(())
@@ -391,27 +382,6 @@ impl SledStore {
             sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
         }
         Ok(sum)
-    }
-}
-
-impl SledStore {
-    /// Adds what a change writes, and sums it up.
-    fn add_records(&self, rows: &mut Rows, meta: &mut Meta, change: &Change) -> Result<(), StoreError> {
-        for RecordChange { key, before, after } in &change.records {
-            let key = encode_key(key);
-            if let Some(before) = before {
-                let record = encode_record(&before.value);
-                rows.put_history(&key, before.revision, change.revision, &record);
-                let row = history_row(&key, before.revision, change.revision, &record);
-                meta.history_digest = meta.history_digest.plus(row);
-            }
-            match after {
-                Some(after) => rows.put_state(&key, change.revision, &encode_record(after)),
-                None => rows.state.remove(key),
-            }
-        }
-        meta.head = meta.head.after(change);
-        self.users.add(&mut rows.users, &change.records, change, false)
     }
 }
 

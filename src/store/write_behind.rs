@@ -13,6 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -22,6 +23,10 @@ use crate::model::{Change, Key, KeyRange, Number, Record, Revision, Stamped};
 
 /// How many groups may be ahead of the state: one that it takes in, and one that waits.
 const MOST_AHEAD: usize = 2;
+/// The state takes a second for a group of ordinary changes and a minute for the largest that are sent. One that has
+/// taken this long will not come back: sled 0.34 can wait for itself for ever while it shrinks its file (spacejam/sled, pull
+/// request 1269).
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Changes that go through the journal together, with what is needed to read them. Size: theirs, and 8 bytes for each
 /// record.
@@ -52,6 +57,7 @@ struct Shared {
     ahead: ArcSwap<Ahead>,
     steps: Mutex<Steps>,
     moved: Condvar,
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -60,6 +66,8 @@ struct Steps {
     is_ended: bool,
     /// The state could not take in a group. What is ahead stays so until a restart.
     has_failed: bool,
+    /// Nor does it say that it cannot.
+    is_stuck: bool,
 }
 
 impl Group {
@@ -242,16 +250,21 @@ impl WriteBehind {
     /// # Errors
     /// What the operating system says if it has no thread left.
     pub fn start(store: Arc<dyn Store>) -> std::io::Result<Self> {
-        let behind = Self::without_thread(store);
+        Self::with_patience(store, PATIENCE)
+    }
+
+    /// The same with a state that may take so long for a group.
+    pub(super) fn with_patience(store: Arc<dyn Store>, patience: Duration) -> std::io::Result<Self> {
+        let behind = Self::without_thread(store, patience);
         let shared = Arc::clone(&behind.shared);
         let thread = std::thread::Builder::new().name("rolecall-state".to_owned()).spawn(move || shared.run())?;
         *behind.thread() = Some(thread);
         Ok(behind)
     }
 
-    fn without_thread(store: Arc<dyn Store>) -> Self {
+    fn without_thread(store: Arc<dyn Store>, patience: Duration) -> Self {
         let ahead = ArcSwap::from_pointee(Ahead { groups: Vec::new(), head: store.head() });
-        let shared = Shared { store, ahead, steps: Mutex::default(), moved: Condvar::new() };
+        let shared = Shared { store, ahead, steps: Mutex::default(), moved: Condvar::new(), patience };
         Self { shared: Arc::new(shared), thread: Mutex::new(None) }
     }
 
@@ -268,11 +281,16 @@ impl WriteBehind {
     /// Waits until there is room for one more group: as long as the state takes for one, at most.
     ///
     /// # Errors
-    /// [`StoreError::Stopped`] if the state takes in nothing more.
+    /// [`StoreError::Stopped`] if the state takes in nothing more, or has not for ten minutes.
     pub fn make_room(&self) -> Result<(), StoreError> {
         let shared = &self.shared;
         let is_full = |steps: &mut Steps| !steps.has_failed && shared.ahead.load().groups.len() >= MOST_AHEAD;
-        let steps = shared.moved.wait_while(shared.steps(), is_full).unwrap_or_else(PoisonError::into_inner);
+        let waited = shared.moved.wait_timeout_while(shared.steps(), shared.patience, is_full);
+        let (mut steps, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            tracing::error!("the state does not take in what is durable; writing stops until a restart");
+            (steps.has_failed, steps.is_stuck) = (true, true);
+        }
         if steps.has_failed { Err(StoreError::Stopped) } else { Ok(()) }
     }
 
@@ -287,11 +305,15 @@ impl WriteBehind {
         self.shared.steps().has_failed
     }
 
-    /// Waits until the state has taken in everything, and ends the thread. Nothing may be put here any more.
+    /// Waits until the state has taken in everything, unless it is stuck, and ends the thread. Nothing may be put here any more.
     pub fn stop(&self) {
-        self.shared.steps().is_ended = true;
+        let is_stuck = {
+            let mut steps = self.shared.steps();
+            steps.is_ended = true;
+            steps.is_stuck
+        };
         self.shared.moved.notify_all();
-        if let Some(thread) = self.thread().take() {
+        if let Some(thread) = self.thread().take().filter(|_| !is_stuck) {
             // What can panic in it is caught there.
             let _ = thread.join();
         }

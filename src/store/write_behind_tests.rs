@@ -220,6 +220,32 @@ fn a_state_that_fails_takes_no_more_and_what_is_durable_goes_on_being_read() {
 }
 
 #[test]
+fn a_state_that_never_comes_back_stops_writing_and_hides_nothing() {
+    let mut writer = Writer::new(Random::seeded("a state that never comes back"));
+    let (slow, memory) = (Arc::new(Slow::default()), MemoryStore::new());
+    let behind = WriteBehind::with_patience(Arc::clone(&slow) as _, Duration::from_millis(50)).unwrap();
+    for _ in 0..2 {
+        behind.make_room().unwrap();
+        let group = writer.group(2, 12, 12);
+        memory.apply(&group).unwrap();
+        put(&behind, group);
+    }
+    assert!(matches!(behind.make_room(), Err(StoreError::Stopped)));
+    assert!(behind.has_failed());
+    compare(&behind, &memory, &mut writer);
+    // Whoever stops does not wait for it.
+    behind.stop();
+    compare(&behind, &memory, &mut writer);
+    // It comes back after all: writing has stopped all the same.
+    slow.allow(4);
+    while slow.head() != behind.head() {
+        thread::yield_now();
+    }
+    assert!(matches!(behind.make_room(), Err(StoreError::Stopped)));
+    compare(&behind, &memory, &mut writer);
+}
+
+#[test]
 fn a_change_that_leaves_for_the_state_in_the_middle_of_a_read_is_not_missed() {
     let mut writer = Writer::new(Random::seeded("leaving in the middle of a read"));
     let (slow, memory) = (Arc::new(Slow::default()), MemoryStore::new());

@@ -138,7 +138,12 @@ fn source<'a>(key: &Key, record: Option<&'a Record>) -> Option<(Who, Source<'a>)
     }
 }
 
-/// What is to be written to the index in one transaction: for each key what stands there and what shall.
+/// The user whose texts a record can change.
+pub(super) fn who(record: &RecordChange) -> Option<Who> {
+    source(&record.key, None).map(|(who, _)| who)
+}
+
+/// What is to be written to the index together: for each key what stands there and what shall.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Each user's row: as it is stored, and as it will be.
@@ -293,7 +298,7 @@ impl UserIndex {
     /// Takes some records of a change into what is to be written. Doing so again after a part of them was written
     /// changes nothing. Cost: a look-up for each user, and what its texts take.
     ///
-    /// A large change is written in pieces, all users before all profiles. A user who has both in it is taken in with
+    /// A large change is written a part at a time, all users before all profiles. A user who has both in it is taken in with
     /// the profile: otherwise every user would be written twice, first as one without a name.
     ///
     /// `is_first`: nothing of the change can have been written. Then there is nothing to look up of users that it creates.

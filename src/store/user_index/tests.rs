@@ -11,8 +11,8 @@ use crate::{
     },
     store::{
         ChangeLog as _, Digest, MemoryStore, Opened, Store as _, StoreError, UserText, Versions,
+        apply::{Stops, first_piece},
         conformance::{Random, options},
-        large::Stops,
         open,
     },
 };
@@ -341,10 +341,10 @@ fn a_large_change_that_was_applied_by_half_and_then_again_leaves_the_index_right
         opened.log.append(Revision(large.revision.0 - 1), std::slice::from_ref(&large), users.digest).unwrap();
         // Nothing, a part, and all of the entries; the users' own rows come last.
         let rows = [0, 1, 500, 3_000, 6_000, 9_000, usize::MAX][round % 7];
-        opened.store.apply_half(&large, Stops { records: 600, index: rows }).unwrap();
+        opened.store.apply_half(&[&large], Stops { records: 600, index: rows }).unwrap();
         if round % 2 == 0 {
             let rows = rows.saturating_add(700);
-            opened.store.apply_half(&large, Stops { records: usize::MAX, index: rows }).unwrap();
+            opened.store.apply_half(&[&large], Stops { records: usize::MAX, index: rows }).unwrap();
         }
         // The half that is there is of no revision that can be asked for.
         users.check(&*opened.store, Revision(large.revision.0 - 1));
@@ -356,6 +356,47 @@ fn a_large_change_that_was_applied_by_half_and_then_again_leaves_the_index_right
         }
         let next = users.group(2, 30, 60);
         users.write(&opened, &next);
+    }
+}
+
+#[test]
+fn groups_that_were_applied_by_half_and_then_again_leave_everything_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut users = Users::new("half a group");
+    let mut opened = open(directory.path(), options()).unwrap();
+    for round in 0..60 {
+        // Many users, so that a piece has several changes; or few, so that many a change begins a piece.
+        let variety = if round % 3 == 0 { 6 } else { 400 };
+        let count = 2 + users.below(12);
+        let group = users.group(count, 5, variety);
+        let before = Revision(group[0].revision.0 - 1);
+        opened.log.append(before, &group, users.digest).unwrap();
+        // What follows was durable too, and comes with the rest when it is applied again.
+        let next = users.group(2, 5, variety);
+        opened.log.append(Revision(next[0].revision.0 - 1), &next, users.digest).unwrap();
+        let whole = users.below(count);
+        opened.store.apply(&group[..whole]).unwrap();
+        let all: Vec<&Change> = group[whole..].iter().collect();
+        let piece = &all[..first_piece(&all)];
+        let stops = match users.below(4) {
+            0 => Stops { records: usize::MAX, index: usize::MAX },
+            1 => Stops { records: users.below(20), index: 0 },
+            _ => Stops { records: usize::MAX, index: users.below(60) },
+        };
+        opened.store.apply_half(piece, stops).unwrap();
+        if round % 4 == 0 {
+            opened.store.apply_half(piece, Stops { records: usize::MAX, index: users.below(60) }).unwrap();
+        }
+        users.check(&*opened.store, before);
+        drop(opened);
+        opened = open(directory.path(), options()).unwrap();
+        let report = &opened.report;
+        assert!(report.replayed == (count - whole + 2) as u64 && report.rebuilt.is_none(), "{round}: {report:?}");
+        for _ in 0..4 {
+            let at = Revision(users.random.below(users.head.0 + 1));
+            users.check(&*opened.store, at);
+        }
+        users.check(&*opened.store, before);
     }
 }
 
@@ -388,7 +429,7 @@ fn a_row_of_several_pieces_is_whole_wherever_a_large_change_is_cut_off() {
         opened.store.users.add(&mut pending, &large.records, &large, true).unwrap();
         let rows = pending.rows(Digest::default()).0.len();
         opened.log.append(Revision(0), std::slice::from_ref(&large), digest).unwrap();
-        opened.store.apply_half(&large, Stops { records: 600, index: rows - missing }).unwrap();
+        opened.store.apply_half(&[&large], Stops { records: 600, index: rows - missing }).unwrap();
         drop(opened);
         let opened = open(directory.path(), options()).unwrap();
         assert!(opened.report.rebuilt.is_none(), "{missing} rows were missing: {:?}", opened.report);
