@@ -40,8 +40,6 @@ pub use load::{Entry, EntryMap, LoadCache, LoadError, Read};
 #[cfg(feature = "server")]
 pub use moka_map::{CacheLimits, MokaMap, Weighed};
 pub use shared::{Shareable, Shared};
-#[cfg(feature = "server")]
-pub(crate) use stamps::MAX_SLOTS_OF_A_WRITE;
 pub use stamps::{Dependencies, SlotSet, Stamps};
 pub use subject_map::{Found, NamedSubject, Seen, SubjectMap};
 #[cfg(feature = "server")]

@@ -15,10 +15,6 @@ const SLOTS: usize = 1 << 16;
 #[cfg(feature = "shuttle")]
 const SLOTS: usize = 8;
 
-/// A write that touches more slots than this stamps the accounts that it touches instead.
-#[cfg(feature = "server")]
-pub(crate) const MAX_SLOTS_OF_A_WRITE: usize = 4096;
-
 /// The slots of a write, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotSet(Vec<u32>);

@@ -51,6 +51,8 @@ pub struct Settings {
     pub loads: usize,
     /// Keys the slots of the stamps. Any number that outsiders cannot guess.
     pub seed: u64,
+    /// A group of writes that touches more things than this stamps the accounts that it touches instead.
+    pub stamps_of_a_write: usize,
     /// Says what time it is. What the service takes for the time never runs backwards all the same.
     pub clock: Arc<dyn Clock>,
     /// No decision is made for an earlier time than this.
@@ -96,6 +98,7 @@ impl Default for Settings {
             cache: CacheLimits::default(),
             loads: 64,
             seed: 0,
+            stamps_of_a_write: 4096,
             clock: Arc::new(SystemClock),
             not_before: Timestamp(0),
             conditions: Arc::new(NoConditions),

@@ -25,7 +25,6 @@ use super::{
     sweep::Sweeper,
 };
 use crate::{
-    cache::MAX_SLOTS_OF_A_WRITE,
     model::{Actor, Change, Dependency, Key, RecordChange, Revision, Sums, Timestamp},
     store::{ChangeLog, StoreError, Versions as _},
 };
@@ -290,7 +289,7 @@ impl Writer {
         let head = self.core.store.head();
         // Before anything is announced: while the state is busy, no load is disturbed.
         self.core.store.make_room().map_err(|error| self.stop_writing(&error))?;
-        let (touched, is_coarse) = touched(&changes);
+        let (touched, is_coarse) = touched(&changes, self.core.settings.stamps_of_a_write);
         if is_coarse {
             self.core.stamps.note_coarse(last);
         }
@@ -373,11 +372,11 @@ fn change(
     Change { revision, time, actor, method: method.to_owned(), next_number, records, sums: Sums::default() }
 }
 
-/// What a group touches, or, if that is very much, the accounts that it touches; and whether it is these.
-fn touched(changes: &[Change]) -> (BTreeSet<Dependency>, bool) {
+/// What a group touches, or, if that is more than so many things, the accounts that it touches; and whether it is these.
+fn touched(changes: &[Change], most: usize) -> (BTreeSet<Dependency>, bool) {
     let keys = || changes.iter().flat_map(|change| &change.records).map(|record| &record.key);
     let all: BTreeSet<Dependency> = keys().filter_map(Key::dependency).collect();
-    if all.len() <= MAX_SLOTS_OF_A_WRITE {
+    if all.len() <= most {
         return (all, false);
     }
     // Whoever has seen the account depends on it; whoever has not depends on its name.
