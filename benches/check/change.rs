@@ -71,6 +71,8 @@ async fn change(served: &Served, of: &'static str, what: What, number: u64, aske
     for user in asked {
         ask(service, of, user, true).await;
     }
+    // One change at a time: what the state does with those before would take a core that who looks has taken too.
+    served.settle();
     let looking = published(service, service.head().revision);
     let began = Instant::now();
     match what {

@@ -21,6 +21,7 @@ mod in_process;
 mod made;
 mod many;
 mod memory;
+mod names;
 mod pairs;
 mod plots;
 mod processes;
@@ -56,6 +57,9 @@ fn main() {
     };
     if is_wanted("engine") {
         engine::measure();
+    }
+    if is_wanted("names") {
+        names::measure();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     if is_wanted("import") {

@@ -20,7 +20,7 @@ use rolecall::{
         Settings, SubjectKind, SubjectName, UserView, Write, add_permissions, apply_catalog, create_account,
         create_bindings, create_role, create_team, create_users, delete_bindings, remove_permissions, update_account,
     },
-    store::{self, ChangeLog, Digest, Head, OpenOptions, Opened, StoreError},
+    store::{self, ChangeLog, Digest, Head, OpenOptions, Opened, StoreError, Versions as _},
 };
 
 use super::accounts::user;
@@ -90,6 +90,13 @@ impl Served {
         let settings = Settings { seed: 7, ..Settings::default() };
         let service = Service::start(Arc::clone(&opened.store) as _, Arc::clone(&log) as _, settings).unwrap();
         Self { service, log, opened }
+    }
+
+    /// Waits until the state has taken in what was written.
+    pub fn settle(&self) {
+        while self.opened.store.head().revision < self.service.head().revision {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Stops in good order.

@@ -23,6 +23,7 @@ pub const WANTED: &[Wanted] = &[
     wanted("change", "", "a kept one, and 3 us", RatioAtMost(1.0)),
     wanted("start", "", "", RatioAtMost(1.0)),
     wanted("memory", "", "", RatioAtMost(1.0)),
+    wanted("names", "Each of ten million names", "", AtMost(64.0)),
     wanted("import", "import of", "", RatioAtLeast(0.8)),
     wanted("import", "export of", "", RatioAtLeast(0.8)),
     wanted("batch", "BatchCheck of 1,000 checks about as many users", "", AtLeast(5e6)),
