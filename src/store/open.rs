@@ -30,6 +30,9 @@ use crate::model::{Revision, Timestamp};
 const FORMAT_VERSION: u64 = 1;
 const CLEAN_MAGIC: [u8; 8] = *b"\xf1RCCLN1\n";
 const REPLAY_BATCH: usize = 256;
+/// How long another holder of the lock may take to let go of it: a process that this one begins holds all that was open
+/// here until it has become another program.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long an earlier store of the same process may take to let go of sled's file.
 const SLED_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -309,18 +312,24 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join("LOCK");
     let mut file =
         files::private().read(true).write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&path).unwrap_or_default();
-            let holder = holder.trim();
-            let known = !holder.is_empty() && holder.bytes().all(|byte| byte.is_ascii_digit());
-            return Err(StoreError::Locked {
-                directory: directory.to_owned(),
-                holder: if known { holder } else { "unknown" }.to_owned(),
-            });
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = std::fs::read_to_string(&path).unwrap_or_default();
+                let holder = holder.trim();
+                let known = !holder.is_empty() && holder.bytes().all(|byte| byte.is_ascii_digit());
+                return Err(StoreError::Locked {
+                    directory: directory.to_owned(),
+                    holder: if known { holder } else { "unknown" }.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(at(&path)(error)),
     }
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(at(&path))?;
     Ok(file)

@@ -220,6 +220,21 @@ fn a_second_server_is_kept_out_and_told_who_is_in() {
 }
 
 #[test]
+fn a_lock_that_somebody_lets_go_of_in_a_moment_is_waited_for() {
+    let directory = fast_directory();
+    open(directory.path(), options()).unwrap().close().unwrap();
+    let lock = fs::File::open(directory.path().join("LOCK")).unwrap();
+    lock.try_lock().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            drop(lock);
+        });
+        open(directory.path(), options()).unwrap();
+    });
+}
+
+#[test]
 fn a_format_of_the_future_is_refused_and_so_is_a_directory_that_lost_its_format() {
     let directory = tempfile::tempdir().unwrap();
     drop(open(directory.path(), options()).unwrap());
