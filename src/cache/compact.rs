@@ -321,6 +321,42 @@ impl CompactTable {
         (writer.names, (words + self.used.load(Ordering::Relaxed) as usize * WAYS) * 8)
     }
 
+    /// Panics unless each word of a bucket leads to the beginning of a name that can be in that bucket: who reads a name looks
+    /// at the word again, and that says that the name was whole only if it is taken out before it is written over.
+    #[cfg(all(test, feature = "server"))]
+    pub(super) fn check_words(&self) {
+        let writer = lock(&self.writer);
+        let load = |word: &AtomicU64| word.load(Ordering::SeqCst);
+        let mut names = std::collections::BTreeSet::new();
+        for (mut at, end) in [(writer.hand, writer.end), (0, writer.head)] {
+            while at < end {
+                names.insert(at);
+                at += self.ring.get(at).map_or(1, |word| length(load(word)));
+            }
+        }
+        let used = self.used.load(Ordering::SeqCst);
+        let mut words = 0;
+        for number in 0..self.buckets as u64 {
+            for pointer in self.bucket(number).into_iter().flatten().map(|word| Pointer(load(word))) {
+                if pointer.0 == 0 {
+                    continue;
+                }
+                words += 1;
+                let hash = self.hash_at(pointer.offset()).unwrap_or_default();
+                assert!(
+                    names.contains(&pointer.offset()),
+                    "bucket {number} of {used} leads into the middle of nowhere"
+                );
+                assert!(pointer.tag() == tag(hash), "bucket {number} of {used} leads to another name");
+                assert!(
+                    both(hash).any(|chooses| bucket_in(chooses, used) == number),
+                    "not of bucket {number} of {used}"
+                );
+            }
+        }
+        assert_eq!(words, writer.names, "names are counted wrong");
+    }
+
     /// Forgets everything. Correctness never needs it.
     pub fn clear(&self) {
         let mut writer = lock(&self.writer);
@@ -331,21 +367,27 @@ impl CompactTable {
     /// Takes old names out of the ring until there is room for some words at its head.
     fn make_room(&self, writer: &mut Writer, needed: usize, account: u64) {
         let mut staying = STAYING;
-        if writer.head + needed > self.ring.len() {
-            // The few names before the end of the ring go, whoever's they are.
-            while writer.hand < writer.end {
-                self.reclaim(writer, account, &mut 0);
+        loop {
+            if writer.head + needed > self.ring.len() {
+                // The few names before the end of the ring go, whoever's they are.
+                while writer.hand < writer.end {
+                    self.reclaim(writer, account, &mut 0);
+                }
+                (writer.end, writer.head, writer.hand) = (writer.head, 0, 0);
+                writer.round = writer.round.checked_add(1).unwrap_or(1);
+                writer.is_full = true;
             }
-            (writer.end, writer.head, writer.hand) = (writer.head, 0, 0);
-            writer.round = writer.round.checked_add(1).unwrap_or(1);
-            writer.is_full = true;
-        }
-        while writer.hand < writer.end && writer.head + needed > writer.hand {
-            self.reclaim(writer, account, &mut staying);
-        }
-        if writer.hand >= writer.end {
-            // All of the round before is gone.
-            (writer.hand, writer.end) = (self.ring.len(), self.ring.len());
+            while writer.hand < writer.end && writer.head + needed > writer.hand {
+                self.reclaim(writer, account, &mut staying);
+            }
+            if writer.hand >= writer.end {
+                // All of the round before is gone.
+                (writer.hand, writer.end) = (self.ring.len(), self.ring.len());
+            }
+            // If all of the last names of a round stay, there is room only in the next: no name is cut off by the ring's end.
+            if writer.head + needed <= writer.hand {
+                return;
+            }
         }
     }
 

@@ -232,3 +232,22 @@ fn names_stay_while_the_table_grows_from_few_pages_to_all_of_them() {
     (0..1_000).for_each(|number| put(&small, 1, number));
     assert!(small.filled().1 < 100 << 10, "{:?}", small.filled());
 }
+
+#[test]
+fn every_word_leads_to_a_name_of_its_bucket_while_the_table_grows_and_the_ring_goes_round() {
+    // One that never has more buckets than at first, and one that takes them into use as it fills.
+    for bytes in [3_000, 1 << 20] {
+        let table = CompactTable::new(bytes, 7);
+        for number in 0..60_000u64 {
+            let id = format!("{}{number}", "x".repeat((number % 60) as usize));
+            table.insert(users(number % 5), id.as_bytes(), mapped(number));
+            // Some are put in again, and some are asked for and stay.
+            put(&table, 7, number % 300);
+            knows(&table, 7, number % 300);
+            if number % 500 == 0 || number < 50 {
+                table.check_words();
+            }
+        }
+        table.check_words();
+    }
+}
