@@ -18,8 +18,8 @@ use tonic::Request;
 use super::{
     accounts::{KINDS, USERS, user},
     figures, made,
+    nothing::yes_to_all,
     pairs::{in_turns, report, rounds, time},
-    servers::yes_to_all,
 };
 
 /// How many questions a batch asks.

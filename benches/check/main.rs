@@ -22,6 +22,7 @@ mod made;
 mod many;
 mod memory;
 mod names;
+mod nothing;
 mod pairs;
 mod plots;
 mod processes;
@@ -40,7 +41,6 @@ fn main() {
     let given: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     match given.split_first() {
         Some((first, rest)) if first == "--serve-nothing" => return servers::serve_nothing(rest),
-        Some((first, rest)) if first == "--serve-plain" => return servers::serve_plain(rest),
         Some((first, [state, reads @ ..])) if first == "--bare-sled" => {
             return start::bare_sled(state, !reads.is_empty());
         }

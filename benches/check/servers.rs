@@ -1,31 +1,41 @@
 //! The servers that are measured, each a process of its own: the binary, and two that do nothing.
 
 use std::{
-    hint::black_box,
-    io::{BufRead as _, BufReader, Read as _},
-    path::Path,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::LazyLock,
     thread,
 };
 
-use prost::Message as _;
 use rolecall::{
-    proto::{
-        BatchCheckRequest, BatchCheckResponse, BatchCheckResult, CheckRequest, CheckResponse, Decision, DecisionReason,
-        ListApiScopesRequest, ListApiScopesResponse, ListPermissionsRequest, ListPermissionsResponse,
-        ListResourcesRequest, ListResourcesResponse, ListSubjectsRequest, ListSubjectsResponse,
-        authorization_service_server::{AuthorizationService, AuthorizationServiceServer},
-    },
+    proto::authorization_service_server::AuthorizationServiceServer,
     server::{self, Accepted, Listener, Workers},
 };
 use tokio::net::{TcpListener, UnixListener};
-use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-use super::processes;
+use super::{
+    nothing::{Nothing, end_with_parent},
+    processes,
+};
 
 /// Which cores a process may use; none: all.
 pub type Cores = Option<&'static str>;
+
+/// Where the program of [`Program::Plain`] is. It is built when it is first needed, in a profile of its own.
+static PLAIN: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["bench", "--no-run", "--locked", "--profile", "as-it-comes", "--bench", "plain"]);
+    cargo.args(["--message-format", "json-render-diagnostics"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let built = cargo.stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "tonic as it comes could not be built");
+    let messages = serde_json::Deserializer::from_slice(&built.stdout).into_iter::<serde_json::Value>();
+    let found = messages.map(Result::unwrap).find_map(|message| {
+        let is_it = message["target"]["name"] == "plain";
+        message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+    });
+    found.expect("cargo says where it built what it built")
+});
 
 /// A server that runs until it is dropped.
 pub struct Server {
@@ -52,16 +62,19 @@ pub enum Program<'a> {
     Ours(&'a Path),
     /// The same transport, threads and layers, and constants for answers; ListPermissions answers what the file has.
     Nothing(Option<&'a Path>),
-    /// What tonic gives who asks for nothing, and constants for answers.
+    /// What tonic gives who asks for nothing, and constants for answers: `benches/plain`.
     Plain,
 }
 
 impl Server {
     /// Starts a server on TCP, or on a Unix socket.
     pub fn start(program: Program<'_>, socket: Option<&Path>, cores: Cores) -> Self {
-        let own = std::env::current_exe().unwrap();
-        let is_ours = matches!(program, Program::Ours(_));
-        let mut command = pinned(if is_ours { Path::new(env!("CARGO_BIN_EXE_rolecall")) } else { &own }, cores);
+        let file = match program {
+            Program::Ours(_) => Path::new(env!("CARGO_BIN_EXE_rolecall")),
+            Program::Nothing(_) => &std::env::current_exe().unwrap(),
+            Program::Plain => &PLAIN,
+        };
+        let mut command = pinned(file, cores);
         let mut ready = None;
         match program {
             Program::Ours(data) => {
@@ -78,7 +91,7 @@ impl Server {
             Program::Nothing(list) => {
                 command.args(["--serve-nothing".as_ref(), socket.unwrap_or(Path::new("")).as_os_str()]).args(list);
             }
-            Program::Plain => _ = command.arg("--serve-plain").args(socket),
+            Program::Plain => _ = command.args(socket),
         }
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         processes::is_ours(child.id());
@@ -137,14 +150,6 @@ fn wait_for<T>(mut what: impl FnMut() -> Option<T>) -> T {
     panic!("the server did not start");
 }
 
-/// Ends the process when standard input ends: whoever started it is gone then.
-fn end_with_parent() {
-    thread::spawn(|| {
-        let _ = std::io::stdin().read(&mut [0]);
-        std::process::exit(0);
-    });
-}
-
 /// Serves nothing until standard input ends: the same transport, threads and layers, and constants for answers. Given: the
 /// socket (empty: TCP), and the file that has the answer to ListPermissions.
 pub fn serve_nothing(given: &[String]) {
@@ -172,91 +177,4 @@ pub fn serve_nothing(given: &[String]) {
             workers.give(Accepted::unlimited(&listener).await.unwrap()).await;
         }
     });
-}
-
-/// Serves nothing as tonic comes: one runtime of as many threads as there are cores, no layers, the limits that are there
-/// by default. The allocator is that of this program. Given: the socket, or nothing for TCP.
-pub fn serve_plain(given: &[String]) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    end_with_parent();
-    runtime.block_on(async {
-        let router =
-            tonic::transport::Server::builder().add_service(AuthorizationServiceServer::new(Nothing::new(None)));
-        let outcome = match given.first() {
-            Some(path) => {
-                let listener = UnixListener::bind(path).unwrap();
-                println!("{path}");
-                router.serve_with_incoming(UnixListenerStream::new(listener)).await
-            }
-            None => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                println!("{}", listener.local_addr().unwrap());
-                router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await
-            }
-        };
-        outcome.unwrap();
-    });
-}
-
-/// Answers yes to everything.
-struct Nothing {
-    list: ListPermissionsResponse,
-}
-
-impl Nothing {
-    fn new(list: Option<&Path>) -> Self {
-        let bytes = list.map(|file| std::fs::read(file).unwrap()).unwrap_or_default();
-        Self { list: ListPermissionsResponse::decode(&bytes[..]).unwrap() }
-    }
-}
-
-const TOKEN: &str = "AWMAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-/// Yes to each item of a batch.
-pub fn yes_to_all(request: &BatchCheckRequest) -> BatchCheckResponse {
-    let yes =
-        |_| BatchCheckResult { decision: Decision::Allow.into(), reason: DecisionReason::Allowed.into(), error: None };
-    BatchCheckResponse { results: request.items.iter().map(yes).collect(), consistency_token: TOKEN.to_owned() }
-}
-
-#[tonic::async_trait]
-impl AuthorizationService for Nothing {
-    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        black_box(request.into_inner());
-        Ok(Response::new(CheckResponse {
-            decision: Decision::Allow.into(),
-            reason: DecisionReason::Allowed.into(),
-            consistency_token: TOKEN.to_owned(),
-        }))
-    }
-
-    async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
-        Ok(Response::new(yes_to_all(&request.into_inner())))
-    }
-
-    async fn list_permissions(
-        &self,
-        request: Request<ListPermissionsRequest>,
-    ) -> Result<Response<ListPermissionsResponse>, Status> {
-        black_box(request.into_inner());
-        Ok(Response::new(self.list.clone()))
-    }
-
-    async fn list_api_scopes(
-        &self,
-        _: Request<ListApiScopesRequest>,
-    ) -> Result<Response<ListApiScopesResponse>, Status> {
-        Err(Status::unimplemented("it is not measured"))
-    }
-
-    async fn list_subjects(&self, _: Request<ListSubjectsRequest>) -> Result<Response<ListSubjectsResponse>, Status> {
-        Err(Status::unimplemented("it is not measured"))
-    }
-
-    async fn list_resources(
-        &self,
-        _: Request<ListResourcesRequest>,
-    ) -> Result<Response<ListResourcesResponse>, Status> {
-        Err(Status::unimplemented("it is not measured"))
-    }
 }
