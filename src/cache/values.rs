@@ -102,13 +102,15 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
         let values = (0..count).map(|_| ArcSwapOption::empty()).collect();
         let places = Arc::new(Places { values, era: Era::new(), known: Mutex::new(known) });
         let leaving = Arc::clone(&places);
+        // However little a value takes: the memory has to run out before the places do, or nothing would leave.
+        let least = usize::try_from(bytes).unwrap_or(usize::MAX) / (count - count / 16);
         // Numbers are never used twice, so how often one was asked for before says nothing: the longest unused goes.
         let kept = Cache::builder()
             .max_capacity(bytes)
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(|_, shared: &Arc<Shared<V>>| {
+            .weigher(move |_, shared: &Arc<Shared<V>>| {
                 let own = size_of::<Shared<V>>() + 2 * size_of_val(&*shared.slots) + 256;
-                u32::try_from(shared.value.bytes() + own).unwrap_or(u32::MAX)
+                u32::try_from((shared.value.bytes() + own).max(least)).unwrap_or(u32::MAX)
             })
             .eviction_listener(move |_, shared: Arc<Shared<V>>, _| leaving.remove(&shared))
             .build();
@@ -117,12 +119,16 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
 
     /// The value of a number, if it is still there. Cost: one look-up; no lock, no wait.
     pub fn get(&self, target: u64) -> Guard<Option<Arc<Shared<V>>>> {
+        let found = self.find(target);
+        found.iter().for_each(|shared| shared.note_asked());
+        found
+    }
+
+    /// The same, without taking note that it was asked for.
+    fn find(&self, target: u64) -> Guard<Option<Arc<Shared<V>>>> {
         let found = self.places.get(target);
         match &*found {
-            Some(shared) if shared.target == Some(target) => {
-                shared.note_asked();
-                found
-            }
+            Some(shared) if shared.target == Some(target) => found,
             _ => Guard::from_inner(None),
         }
     }
@@ -131,7 +137,7 @@ impl<V: Shareable + Send + Sync + 'static> SharedValues<V> {
     /// hand.
     #[inline]
     pub fn with<R>(&self, target: u64, then: impl FnOnce(&Shared<V>) -> R) -> Option<R> {
-        V::at_hand().with(|at_hand| at_hand.with(&self.places.era, target, || self.get(target), then))
+        V::at_hand().with(|at_hand| at_hand.with(&self.places.era, target, || self.find(target), then))
     }
 
     /// The value that was worked out last for those who have the same of their own. Cost: a lock, and one look-up.

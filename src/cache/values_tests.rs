@@ -37,6 +37,34 @@ impl Shareable for Value {
     }
 }
 
+struct Small(u64);
+
+impl Shareable for Small {
+    type Key = u64;
+    type Own = u64;
+
+    fn key(&self) -> u64 {
+        self.0
+    }
+
+    fn own(&self) -> &u64 {
+        &self.0
+    }
+
+    fn account(&self) -> &str {
+        "a"
+    }
+
+    fn bytes(&self) -> usize {
+        1
+    }
+
+    fn at_hand() -> &'static LocalKey<AtHand<Self>> {
+        thread_local!(static AT_HAND: AtHand<Small> = const { AtHand::new() });
+        &AT_HAND
+    }
+}
+
 fn keep(values: &SharedValues<Value>, number: u64) -> Arc<Shared<Value>> {
     values.keep(Value(number), Box::new([1, 2]), None, Revision(1))
 }
@@ -68,6 +96,17 @@ fn equal_values_are_one_and_others_are_not() {
     values.clear();
     assert!(!is_there(&values, &one));
     assert!(is_there(&values, &keep(&values, 1)));
+}
+
+#[test]
+fn small_values_go_before_all_places_are_taken() {
+    // A thousand places, and memory for more values than that.
+    let values: SharedValues<Small> = SharedValues::new(1 << 20);
+    for number in 0..5_000 {
+        let shared = values.keep(Small(number), Box::new([1]), None, Revision(1));
+        values.settle();
+        assert!(shared.target.is_some(), "there was no place for {number}");
+    }
 }
 
 #[test]
