@@ -49,12 +49,12 @@ impl AccountService for Api {
         let size = fields.page_size(request.page_size);
         let size = fields.done(Some(size))?;
         let arguments = ["ListAccounts"];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| AccountId::new(&page.cursor).ok());
-        let list = self.service.list_accounts(size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| AccountId::new(after).ok());
+        let list = self.service.list_accounts(size, after, page.at).await?;
         Ok(Response::new(ListAccountsResponse {
             accounts: list.items.into_iter().map(|view| convert::account(&self.tokens, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

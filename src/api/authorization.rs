@@ -72,10 +72,9 @@ impl AuthorizationService for Api {
         let (account, (kind, id)) = fields.done(account.zip(subject))?;
         let subject = SubjectName::new(account.as_str(), kind, id);
         let arguments = ["ListApiScopes", account.as_str(), &request.subject];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let now = self.instant(page.as_ref());
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let listed = self.service.list_api_scopes(subject, size, after, at, now).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
+        let listed = self.service.list_api_scopes(subject, size, after, page.at, page.now).await?;
         let shown = |scope: ListedApiScope| proto::EffectiveApiScope {
             api_scope: scope.api_scope,
             description: scope.description,
@@ -84,7 +83,7 @@ impl AuthorizationService for Api {
         Ok(Response::new(ListApiScopesResponse {
             api_scopes: listed.api_scopes.into_iter().map(shown).collect(),
             subject_reason: listed.subject_reason.map(convert::reason).unwrap_or_default().into(),
-            next_page_token: self.next_page_at(listed.next, listed.revision, now, &arguments),
+            next_page_token: self.next_page(listed.next, listed.revision, &page, &arguments),
             consistency_token: self.tokens.write(listed.revision),
         }))
     }
@@ -109,10 +108,9 @@ impl AuthorizationService for Api {
         };
         let given = format!("{search:?}");
         let arguments = ["ListSubjects", account.as_str(), &given];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let now = self.instant(page.as_ref());
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let found = self.service.list_subjects(account.clone(), search, size, after, at, now).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
+        let found = self.service.list_subjects(account.clone(), search, size, after, page.at, page.now).await?;
         let shown = |subject: AllowedSubject| proto::AllowedSubject {
             subject: match subject.who {
                 AllowedName::User(id) => format!("accounts/{account}/users/{id}"),
@@ -123,7 +121,7 @@ impl AuthorizationService for Api {
         };
         Ok(Response::new(ListSubjectsResponse {
             subjects: found.subjects.into_iter().map(shown).collect(),
-            next_page_token: self.next_page_at(found.next, found.revision, now, &arguments),
+            next_page_token: self.next_page(found.next, found.revision, &page, &arguments),
             consistency_token: self.tokens.write(found.revision),
         }))
     }
@@ -150,14 +148,13 @@ impl AuthorizationService for Api {
         };
         let given = format!("{search:?}");
         let arguments = ["ListResources", account.as_str(), &request.subject, &given];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let now = self.instant(page.as_ref());
-        let after = page.as_ref().and_then(|page| ResourcePath::new(&page.cursor).ok());
-        let found = self.service.list_resources(subject, search, size, after, at, now).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| ResourcePath::new(after).ok());
+        let found = self.service.list_resources(subject, search, size, after, page.at, page.now).await?;
         Ok(Response::new(ListResourcesResponse {
             resources: found.resources.iter().map(ToString::to_string).collect(),
             all: found.all,
-            next_page_token: self.next_page_at(found.next, found.revision, now, &arguments),
+            next_page_token: self.next_page(found.next, found.revision, &page, &arguments),
             consistency_token: self.tokens.write(found.revision),
         }))
     }
@@ -178,48 +175,43 @@ impl Api {
         self.service.check(&question, at).await
     }
 
-    /// Where a list is read: at the revision of its first page, or where the request says.
+    /// Where and when a page of a list is read: as its first page was, or where the request says.
     pub(super) fn page_at(
         &self,
         token: &str,
         arguments: &[&str],
         consistency: Option<&proto::Consistency>,
-    ) -> Result<(ReadAt, Option<PageToken>), ServiceError> {
+    ) -> Result<ListPage, ServiceError> {
+        let now = self.service.now();
         if token.is_empty() {
-            return Ok((self.read_at(consistency)?, None));
+            return Ok(ListPage { at: self.read_at(consistency)?, now, after: None });
         }
-        let page = self.tokens.read_page(token, arguments, self.service.now())?;
+        let page = self.tokens.read_page(token, arguments, now)?;
         self.reached(page.revision)?;
-        Ok((ReadAt::Exact(page.revision), Some(page)))
+        Ok(ListPage { at: ReadAt::Exact(page.revision), now: page.issued, after: Some(page.cursor) })
     }
 
-    /// The instant at which a list is read: that of its first page.
-    pub(super) fn instant(&self, page: Option<&PageToken>) -> Timestamp {
-        page.map_or_else(|| self.service.now(), |page| page.issued)
-    }
-
-    /// The token of the next page of a list that is read at an instant; empty on the last one.
-    pub(super) fn next_page_at(
-        &self,
-        cursor: Option<String>,
-        revision: Revision,
-        now: Timestamp,
-        arguments: &[&str],
-    ) -> String {
-        let Some(cursor) = cursor else { return String::new() };
-        self.tokens.write_page(&PageToken { revision, issued: now, cursor }, arguments)
-    }
-
-    /// The token of the next page; empty on the last one.
+    /// The token of the page after one; empty on the last one.
     pub(super) fn next_page(
         &self,
         cursor: Option<String>,
         revision: Revision,
-        page: Option<&PageToken>,
+        page: &ListPage,
         arguments: &[&str],
     ) -> String {
-        self.next_page_at(cursor, revision, self.instant(page), arguments)
+        let Some(cursor) = cursor else { return String::new() };
+        self.tokens.write_page(&PageToken { revision, issued: page.now, cursor }, arguments)
     }
+}
+
+/// One page of a list: where and when it is read.
+pub(super) struct ListPage {
+    /// The revision, the same for all pages.
+    pub(super) at: ReadAt,
+    /// The instant, that of the first page.
+    pub(super) now: Timestamp,
+    /// After which element it begins; none: it is the first page.
+    pub(super) after: Option<String>,
 }
 
 /// The subject of an account, if its kind is named.

@@ -51,12 +51,12 @@ impl RoleBindingService for Api {
         let account = fields.done(account)?;
         let internal = if request.show_internal { "internal" } else { "" };
         let arguments = ["ListRoleBindings", account.as_str(), &request.holder, &request.role, internal];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| page.cursor.parse().ok()).map(Number);
-        let list = self.service.list_bindings(account.clone(), filter, size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| after.parse().ok()).map(Number);
+        let list = self.service.list_bindings(account.clone(), filter, size, after, page.at).await?;
         Ok(Response::new(ListRoleBindingsResponse {
             role_bindings: list.items.iter().map(|view| convert::binding(&self.tokens, &account, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

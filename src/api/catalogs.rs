@@ -53,12 +53,12 @@ impl CatalogService for Api {
         let size = fields.page_size(request.page_size);
         let size = fields.done(Some(size))?;
         let arguments = ["ListCatalogs"];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| CatalogId::new(&page.cursor).ok());
-        let list = self.service.list_catalogs(size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| CatalogId::new(after).ok());
+        let list = self.service.list_catalogs(size, after, page.at).await?;
         Ok(Response::new(ListCatalogsResponse {
             catalogs: list.items.iter().map(|view| convert::catalog_head(&self.tokens, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

@@ -32,24 +32,23 @@ impl Api {
         let (account, (kind, id)) = fields.done(account.zip(subject))?;
         let subject = SubjectName::new(account.as_str(), kind, id);
         let arguments = ["ListPermissions", account.as_str(), &request.subject];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let now = self.instant(page.as_ref());
-        if page.is_none() && size == MAX_PAGE {
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        if page.after.is_none() && size == MAX_PAGE {
             let of = account.clone();
             let write = move |listed| response(&of, listed).encode_to_vec();
-            let (written, revision) = self.service.written_permissions(subject, size, at, now, write).await?;
+            let (written, revision) = self.service.written_permissions(subject, size, page.at, page.now, write).await?;
             if written.is_some() {
                 let mut own = Vec::with_capacity(64);
                 add_text(&mut own, 4, &self.tokens.write(revision));
                 return Ok(Written { shared: written, own });
             }
         }
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let mut listed = self.service.list_permissions(subject, size, after, at, now).await?;
+        let after = page.after.clone();
+        let mut listed = self.service.list_permissions(subject, size, after, page.at, page.now).await?;
         let (next, revision) = (listed.next.take(), listed.revision);
         Ok(Written::of(
             ListPermissionsResponse {
-                next_page_token: self.next_page_at(next, revision, now, &arguments),
+                next_page_token: self.next_page(next, revision, &page, &arguments),
                 consistency_token: self.tokens.write(revision),
                 ..response(&account, listed)
             }

@@ -45,12 +45,12 @@ impl AccessPolicyService for Api {
         let search = fields.search(&request.search);
         let parent = fields.done(parent)?;
         let arguments = ["ListAccessPolicies", &request.parent, &search];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let list = self.service.list_policies(parent, search.clone(), size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
+        let list = self.service.list_policies(parent, search.clone(), size, after, page.at).await?;
         Ok(Response::new(ListAccessPoliciesResponse {
             access_policies: list.items.into_iter().map(|view| policy(&self.tokens, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

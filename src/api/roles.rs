@@ -77,16 +77,16 @@ impl RoleService for Api {
         let account = fields.done(account)?;
         let filter_text = format!("{filter:?}");
         let arguments = ["ListRoles", account.as_str(), &filter_text];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let list = self.service.list_roles(account.clone(), filter, size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
+        let list = self.service.list_roles(account.clone(), filter, size, after, page.at).await?;
         let shown = |view| match is_basic {
             true => convert::basic_role(&self.tokens, view),
             false => convert::role(&self.tokens, view),
         };
         Ok(Response::new(ListRolesResponse {
             roles: list.items.into_iter().map(shown).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }
@@ -295,12 +295,13 @@ impl RoleService for Api {
         let (contained_only, show_internal) = (request.contained_only, request.show_internal);
         let shown = format!("{contained_only} {show_internal}");
         let arguments = ["ListRolePermissions", &request.name, &shown];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().map(|page| page.cursor.clone());
-        let list = self.service.list_role_permissions(name, contained_only, show_internal, size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
+        let list =
+            self.service.list_role_permissions(name, contained_only, show_internal, size, after, page.at).await?;
         Ok(Response::new(ListRolePermissionsResponse {
             sections: list.items.into_iter().map(convert::role_section).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }
@@ -318,13 +319,13 @@ impl RoleService for Api {
         let (account, role) = fields.done(account.zip(role))?;
         let internal = if request.show_internal { "internal" } else { "" };
         let arguments = ["ListRoleHolders", account.as_str(), &request.role, internal];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().map(|page| page.cursor.clone());
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
         let list =
-            self.service.list_role_holders(account.clone(), role, request.show_internal, size, after, at).await?;
+            self.service.list_role_holders(account.clone(), role, request.show_internal, size, after, page.at).await?;
         Ok(Response::new(ListRoleHoldersResponse {
             holders: list.items.into_iter().map(|view| convert::role_holder(&self.tokens, &account, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

@@ -45,13 +45,13 @@ impl ServiceAccountService for Api {
         let search = fields.search(&request.search);
         let account = fields.done(account)?;
         let arguments = ["ListServiceAccounts", account.as_str(), &search];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| ServiceAccountId::new(&page.cursor).ok());
-        let list = self.service.list_service_accounts(account.clone(), search.clone(), size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| ServiceAccountId::new(after).ok());
+        let list = self.service.list_service_accounts(account.clone(), search.clone(), size, after, page.at).await?;
         let shown = |view| convert::service_account(&self.tokens, &account, view);
         Ok(Response::new(ListServiceAccountsResponse {
             service_accounts: list.items.into_iter().map(shown).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

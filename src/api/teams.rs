@@ -48,12 +48,12 @@ impl TeamService for Api {
         let search = fields.search(&request.search);
         let account = fields.done(account)?;
         let arguments = ["ListTeams", account.as_str(), &search];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| TeamId::new(&page.cursor).ok());
-        let list = self.service.list_teams(account.clone(), search.clone(), size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| TeamId::new(after).ok());
+        let list = self.service.list_teams(account.clone(), search.clone(), size, after, page.at).await?;
         Ok(Response::new(ListTeamsResponse {
             teams: list.items.into_iter().map(|view| convert::team(&self.tokens, &account, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }
@@ -130,12 +130,12 @@ impl TeamService for Api {
         let name = fields.team("name", &request.name);
         let (account, id) = fields.done(name)?;
         let arguments = ["ListTeamMembers", account.as_str(), id.as_str()];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().and_then(|page| page.cursor.parse().ok()).map(Number);
-        let list = self.service.list_team_members(account.clone(), id.clone(), size, after, at).await?;
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.as_ref().and_then(|after| after.parse().ok()).map(Number);
+        let list = self.service.list_team_members(account.clone(), id.clone(), size, after, page.at).await?;
         Ok(Response::new(ListTeamMembersResponse {
             members: list.items.iter().map(|user| format!("accounts/{account}/users/{user}")).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }

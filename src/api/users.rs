@@ -66,13 +66,13 @@ impl UserService for Api {
         let account = fields.done(account)?;
         let state_number = request.state.to_string();
         let arguments = ["ListUsers", account.as_str(), &search, &request.order_by, &state_number];
-        let (at, page) = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
-        let after = page.as_ref().map(|page| page.cursor.clone());
+        let page = self.page_at(&request.page_token, &arguments, request.consistency.as_ref())?;
+        let after = page.after.clone();
         let filter = UserFilter { search: search.clone(), by_name, state };
-        let list = self.service.list_users(account.clone(), filter, size, after, at).await?;
+        let list = self.service.list_users(account.clone(), filter, size, after, page.at).await?;
         Ok(Response::new(ListUsersResponse {
             users: list.items.into_iter().map(|view| convert::user(&self.tokens, &account, view)).collect(),
-            next_page_token: self.next_page(list.next, list.revision, page.as_ref(), &arguments),
+            next_page_token: self.next_page(list.next, list.revision, &page, &arguments),
             consistency_token: self.tokens.write(list.revision),
         }))
     }
