@@ -48,7 +48,10 @@ fn serve(settings: ServeSettings) -> Result<Exit, Failure> {
         }
         let _ = output.line("\nCtrl-C stops it, and its data goes with it.").and_then(|()| output.flush());
     };
-    runtime.block_on(server::run(settings, ready)).map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
+    let outcome = runtime.block_on(server::run(settings, ready));
+    // What still blocks after a stop would keep the process for ever, and nothing waits for it.
+    runtime.shutdown_background();
+    outcome.map_err(|error| Failure::new(exit_of(&error), error.to_string()))?;
     Ok(Exit::Ok)
 }
 

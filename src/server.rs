@@ -38,6 +38,8 @@ use crate::{
 
 /// How often the state of writing is looked at, and whether a snapshot is due.
 const WATCH: Duration = Duration::from_secs(1);
+/// How long the data may take to be closed.
+const CLOSING: Duration = Duration::from_secs(60);
 
 /// How many questions that are not kept are worked out at a time for each core, and at least.
 const LOADS_OF_A_CORE: usize = 8;
@@ -71,6 +73,10 @@ pub enum ServeError {
     /// The process cannot do what every process can.
     #[error("cannot start: {0}")]
     Process(#[from] std::io::Error),
+    /// The state did not come to rest.
+    #[error("the state did not come to rest within {} s and is left as it is; all that was acknowledged is in the journal, \
+             from which the next start brings it up", CLOSING.as_secs())]
+    Closing,
     /// The transport failed.
     #[error("the server failed: {0}")]
     Transport(#[from] tonic::transport::Error),
@@ -200,7 +206,7 @@ pub async fn start(settings: ServeSettings) -> Result<Running, ServeError> {
         socket: settings.listen_unix.clone(),
         demo,
     };
-    running.watch(stopping);
+    running.watch(&stopping);
     if let (Some(path), Some(address)) = (&settings.ready_file, address) {
         // Written beside and renamed: whoever waits for the file finds it whole.
         let partial = path.with_extension("partial");
@@ -327,47 +333,11 @@ impl Running {
         }
     }
 
-    /// Looks after the store while the server runs: says when writing has stopped, and takes snapshots.
-    fn watch(&self, mut stopping: watch::Receiver<bool>) {
-        let (service, health, opened) = (self.service.clone(), self.health.clone(), Arc::clone(&self.opened));
-        tokio::spawn(async move {
-            let mut wrote = true;
-            let mut marked = tokio::time::Instant::now();
-            while tokio::time::timeout(WATCH, stopping.wait_for(|stop| *stop)).await.is_err() {
-                if wrote && !service.takes_writes() {
-                    wrote = false;
-                    for name in SERVICES.iter().skip(WITHOUT_WRITES) {
-                        health.set_service_status(*name, ServingStatus::NotServing).await;
-                    }
-                }
-                if wrote && let Err(error) = erase::run(&service, &opened).await {
-                    tracing::error!(%error, "could not erase personal fields; trying again");
-                }
-                if marked.elapsed() >= MARK_AHEAD / 2 {
-                    marked = tokio::time::Instant::now();
-                    let (opened, time) = (Arc::clone(&opened), ahead(service.now()));
-                    match tokio::task::spawn_blocking(move || opened.mark_time(time)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => tracing::error!(%error, "could not mark the time; trying again"),
-                        Err(error) => tracing::error!(%error, "marking the time ended abnormally"),
-                    }
-                }
-                if wrote && opened.should_snapshot() {
-                    let (opened, now) = (Arc::clone(&opened), service.now());
-                    let outcome = tokio::task::spawn_blocking(move || {
-                        let revision = opened.snapshot()?;
-                        opened.prune(now).map(|pruned| (revision, pruned))
-                    });
-                    match outcome.await {
-                        Ok(Ok((revision, pruned))) => {
-                            tracing::info!(revision = revision.0, deleted_segments = pruned.segments, "took a snapshot")
-                        }
-                        Ok(Err(error)) => tracing::error!(%error, "could not take a snapshot"),
-                        Err(error) => tracing::error!(%error, "taking a snapshot ended abnormally"),
-                    }
-                }
-            }
-        });
+    /// Looks after the store while the server runs. Each on its own: none waits for another that takes long.
+    fn watch(&self, stopping: &watch::Receiver<bool>) {
+        tokio::spawn(watch_writes(self.service.clone(), self.health.clone(), stopping.clone()));
+        tokio::spawn(mark_times(self.service.clone(), Arc::clone(&self.opened), stopping.clone()));
+        tokio::spawn(maintain(self.service.clone(), Arc::clone(&self.opened), stopping.clone()));
     }
 
     /// Stops in good order: says NOT_SERVING, waits for the drain time, lets calls end, and closes the data.
@@ -390,18 +360,82 @@ impl Running {
             let _ = std::fs::remove_file(socket);
         }
         let (service, opened) = (self.service, self.opened);
-        tokio::task::spawn_blocking(move || {
+        let close = move || {
             service.stop();
             // Nothing is decided any more: the next start need not begin ahead of the clock.
             if let Err(error) = opened.mark_time(service.now()) {
                 tracing::error!(%error, "could not mark the time; the next start begins ahead of the clock");
             }
             opened.close()
-        })
-        .await
-        .map_err(std::io::Error::other)??;
+        };
+        in_time(CLOSING, close).await.ok_or(ServeError::Closing)??;
         tracing::info!("stopped");
         outcome
+    }
+}
+
+/// What comes of something that blocks, if that takes no longer than this; otherwise it is left alone.
+async fn in_time<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::time::timeout(patience, tokio::task::spawn_blocking(work)).await;
+    match done.ok()? {
+        Ok(outcome) => Some(outcome),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Waits for a while. Whether the server still runs then.
+async fn still_runs(stopping: &mut watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(WATCH, stopping.wait_for(|stop| *stop)).await.is_err()
+}
+
+/// Says so when writing has stopped.
+async fn watch_writes(service: Service, health: HealthReporter, mut stopping: watch::Receiver<bool>) {
+    while still_runs(&mut stopping).await {
+        if !service.takes_writes() {
+            for name in SERVICES.iter().skip(WITHOUT_WRITES) {
+                health.set_service_status(*name, ServingStatus::NotServing).await;
+            }
+            return;
+        }
+    }
+}
+
+/// Marks on the disk how far the time has come, ahead of it.
+async fn mark_times(service: Service, opened: Arc<Opened>, mut stopping: watch::Receiver<bool>) {
+    let mut marked = tokio::time::Instant::now();
+    while still_runs(&mut stopping).await {
+        if marked.elapsed() >= MARK_AHEAD / 2 {
+            marked = tokio::time::Instant::now();
+            let (opened, time) = (Arc::clone(&opened), ahead(service.now()));
+            match tokio::task::spawn_blocking(move || opened.mark_time(time)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "could not mark the time; trying again"),
+                Err(error) => tracing::error!(%error, "marking the time ended abnormally"),
+            }
+        }
+    }
+}
+
+/// Erases what is to be erased, and takes snapshots, as long as writes are taken.
+async fn maintain(service: Service, opened: Arc<Opened>, mut stopping: watch::Receiver<bool>) {
+    while still_runs(&mut stopping).await && service.takes_writes() {
+        if let Err(error) = erase::run(&service, &opened).await {
+            tracing::error!(%error, "could not erase personal fields; trying again");
+        }
+        if opened.should_snapshot() {
+            let (opened, now) = (Arc::clone(&opened), service.now());
+            let outcome = tokio::task::spawn_blocking(move || {
+                let revision = opened.snapshot()?;
+                opened.prune(now).map(|pruned| (revision, pruned))
+            });
+            match outcome.await {
+                Ok(Ok((revision, pruned))) => {
+                    tracing::info!(revision = revision.0, deleted_segments = pruned.segments, "took a snapshot")
+                }
+                Ok(Err(error)) => tracing::error!(%error, "could not take a snapshot"),
+                Err(error) => tracing::error!(%error, "taking a snapshot ended abnormally"),
+            }
+        }
     }
 }
 
@@ -420,4 +454,17 @@ async fn end(workers: Arc<Workers>, grace: Duration) -> Result<(), ServeError> {
         }
     };
     ended.map_err(std::io::Error::other)?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_never_comes_to_rest_keeps_nobody_from_stopping() {
+        let (let_go, waits) = std::sync::mpsc::channel::<()>();
+        assert!(in_time(Duration::from_millis(10), move || waits.recv()).await.is_none());
+        drop(let_go);
+        assert_eq!(in_time(Duration::from_secs(600), || 7).await, Some(7));
+    }
 }
