@@ -11,8 +11,13 @@ mod segment;
 use std::{
     fs::File,
     io::Write as _,
+    num::NonZero,
     path::{Path, PathBuf},
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::Duration,
 };
 
@@ -106,18 +111,38 @@ impl FileJournal {
 
     /// Verifies segments from the oldest on, as far as they are whole whatever else is known: what [`Self::open`] finds
     /// verified it does not read again. For a thread of its own while the state is opened. What it meets besides, `open`
-    /// meets again, and tells. Cost: linear in the journal.
+    /// meets again, and tells. Cost: linear in the journal, spread over the processors.
     pub(super) fn verify_ahead(directory: &Path, store_id: u64) -> Verified {
-        let mut segments: Vec<Segment> = Vec::new();
         let Ok(paths) = segment_paths(directory) else { return Verified::default() };
-        for (index, path) in paths.iter().enumerate() {
-            let expected = segments.last().map(|segment| (segment.head, segment.chain));
-            let is_last = index + 1 == paths.len();
-            match Segment::scan(path, store_id, expected, is_last, Revision(0)) {
-                Ok((segment, length)) if segment.end == length => segments.push(segment),
-                // Whether a tail may be cut off depends on what is known to have been acknowledged.
-                _ => break,
+        let next = AtomicUsize::new(0);
+        // Each by itself; whether they fit together is looked at below. Whether a tail may be cut off depends on what is
+        // known to have been acknowledged.
+        let verify = || {
+            let mut found = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(path) = paths.get(index) else { return found };
+                let is_last = index + 1 == paths.len();
+                if let Ok((segment, length)) = Segment::scan(path, store_id, None, is_last, Revision(0))
+                    && segment.end == length
+                {
+                    found.push((index, segment));
+                }
             }
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(paths.len());
+        let mut found: Vec<(usize, Segment)> = thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(verify)).collect();
+            let own = verify();
+            own.into_iter().chain(others.into_iter().flat_map(|thread| thread.join().unwrap_or_default())).collect()
+        });
+        found.sort_unstable_by_key(|(index, _)| *index);
+        let mut segments: Vec<Segment> = Vec::new();
+        for (index, segment) in found {
+            if index != segments.len() || segments.last().is_some_and(|before| !segment.follows(before)) {
+                break;
+            }
+            segments.push(segment);
         }
         Verified(segments)
     }

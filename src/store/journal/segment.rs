@@ -212,6 +212,11 @@ impl Segment {
         Ok((segment.cut(), length))
     }
 
+    /// Whether it begins where another ends.
+    pub(super) fn follows(&self, other: &Self) -> bool {
+        (self.before, self.chain_before) == (other.head, other.chain)
+    }
+
     /// Forgets what lies behind the last good frame.
     fn cut(mut self) -> Self {
         let end = self.end;
