@@ -20,7 +20,7 @@ use super::{
     digest::history_row,
     key_codec::encode_key,
     record_codec::encode_record,
-    sled_store::{META_KEY, Meta, SledStore, VALUE_BYTES, Writer, engine, part_key, suffixed},
+    sled_store::{META_KEY, Meta, SledStore, Writer, engine, suffixed, value},
     user_index::{Pending, Who, keys::are_of_one_row, who},
 };
 use crate::model::{Change, RecordChange, Revision};
@@ -181,15 +181,7 @@ impl SledStore {
 
     /// A record as it is stored; what does not fit into a value is written.
     fn whole_value(&self, key: &[u8], revision: Revision, record: &[u8]) -> Result<Vec<u8>, StoreError> {
-        if record.len() <= VALUE_BYTES {
-            return Ok(Layout::default().bytes(&[0]).u64(revision.0).bytes(record).0);
-        }
-        let mut count = 0;
-        for part in record.chunks(VALUE_BYTES) {
-            self.parts.insert(part_key(key, revision, count), part).map_err(engine)?;
-            count += 1;
-        }
-        Ok(Layout::default().bytes(&[1]).u64(revision.0).u32(count).0)
+        value(key, revision, record, |key, part| self.parts.insert(key, part).map(drop).map_err(engine))
     }
 
     /// Writes the index of users. Gives what it sums up to then.

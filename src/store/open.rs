@@ -53,7 +53,9 @@ impl Default for OpenOptions {
     fn default() -> Self {
         Self {
             journal: JournalOptions::default(),
-            cache_bytes: 64 << 20,
+            // Four times that made no load faster that can be measured, and a server of a million users 190 MB larger: what
+            // sled does not have the operating system has.
+            cache_bytes: 16 << 20,
             snapshot_every_bytes: 64 << 20,
             journal_kept: Duration::from_secs(90 * 24 * 60 * 60),
         }

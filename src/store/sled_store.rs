@@ -7,6 +7,7 @@
 //! Never scan inside a transaction, and never call `flush_async`: sled deadlocks.
 
 use std::{
+    convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -160,17 +161,38 @@ impl Rows {
         }
     }
 
-    fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
-        if record.len() <= VALUE_BYTES {
-            return Layout::default().bytes(&[0]).u64(revision.0).bytes(record).0;
-        }
-        let mut count = 0;
-        for part in record.chunks(VALUE_BYTES) {
-            self.parts.insert(part_key(key, revision, count), part);
-            count += 1;
-        }
-        Layout::default().bytes(&[1]).u64(revision.0).u32(count).0
+    /// Deletes one part, whatever leads to it.
+    pub(super) fn remove_part(&mut self, part: IVec) {
+        self.parts.remove(part);
+        self.count += 1;
     }
+
+    fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
+        let put = |key: Vec<u8>, part: &[u8]| {
+            self.parts.insert(key, part);
+            Ok::<(), Infallible>(())
+        };
+        let Ok(value) = value(key, revision, record, put);
+        value
+    }
+}
+
+/// A record as it is stored. What does not fit into a value is handed to `put_part`, with the key that it belongs to.
+pub(super) fn value<E>(
+    key: &[u8],
+    revision: Revision,
+    record: &[u8],
+    mut put_part: impl FnMut(Vec<u8>, &[u8]) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    if record.len() <= VALUE_BYTES {
+        return Ok(Layout::default().bytes(&[0]).u64(revision.0).bytes(record).0);
+    }
+    let mut count = 0;
+    for part in record.chunks(VALUE_BYTES) {
+        put_part(part_key(key, revision, count), part)?;
+        count += 1;
+    }
+    Ok(Layout::default().bytes(&[1]).u64(revision.0).u32(count).0)
 }
 
 /// A key with a revision behind it; sorts as the keys do, then by revision.
@@ -286,6 +308,19 @@ impl SledStore {
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         self.db.flush().map_err(engine)?;
         files::sync_tree(&self.directory)
+    }
+
+    /// What stands in the tree of parts of a key's values that were written at `until` or before, whether a row leads to it
+    /// or not.
+    pub(super) fn parts_of(&self, key: &[u8], until: Revision) -> impl Iterator<Item = Result<IVec, StoreError>> {
+        let range = part_key(key, Revision(0), 0)..=part_key(key, until, u32::MAX);
+        let length = range.end().len();
+        // Behind a key come those that begin with it too.
+        let is_of = move |part: &IVec| part.starts_with(key) && part.len() == length;
+        self.parts.range(range).keys().map(|part| part.map_err(engine)).filter(move |part| match part {
+            Ok(part) => is_of(part),
+            Err(_) => true,
+        })
     }
 
     /// Waits until a revision that is in the journal has been applied.

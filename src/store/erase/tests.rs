@@ -441,6 +441,41 @@ fn the_mark_of_an_erased_value_that_is_not_as_it_was_written_is_refused() {
 }
 
 #[test]
+fn a_large_value_that_is_removed_at_any_step_of_its_erasing_leaves_no_part_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (world, requests) = filled(directory.path());
+    let erased: BTreeMap<_, _> = keys(&requests).into_iter().map(|key| (encode_key(&key), key)).collect();
+    let large = Key::Request(requests[1].clone());
+    let mut removed_at = 0;
+    loop {
+        let copied = tempfile::tempdir().unwrap();
+        copy(directory.path(), copied.path());
+        let opened = open(copied.path(), options()).unwrap();
+        let mut world = World { facts: world.facts.clone(), changes: world.changes.clone(), digest: world.digest };
+        let until = opened.log.begin_erasing(&erased.keys().cloned().collect()).unwrap();
+        let mut step = 0;
+        let mut remove = || {
+            if step == removed_at {
+                // Planned with what was true before anything was erased.
+                world.write(&opened, vec![(large.clone(), None)]);
+            }
+            step += 1;
+            Ok(())
+        };
+        opened.store.erase(&erased, &[(ACCOUNT, ADA)], until, &mut remove).unwrap();
+        for (name, tree) in [("state", &opened.store.state), ("parts", &opened.store.parts)] {
+            let holds = tree.iter().values().any(|value| holds(&value.unwrap(), SECRET));
+            assert!(!holds, "{name}, where it was removed at step {removed_at}");
+        }
+        if removed_at >= step {
+            break;
+        }
+        removed_at += 1;
+    }
+    assert!(removed_at >= 4);
+}
+
+#[test]
 fn erasing_while_others_write_and_read_loses_nothing_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
