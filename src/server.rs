@@ -38,8 +38,8 @@ use crate::{
 
 /// How often the state of writing is looked at, and whether a snapshot is due.
 const WATCH: Duration = Duration::from_secs(1);
-/// How long the data may take to be closed.
-const CLOSING: Duration = Duration::from_secs(60);
+/// How long the data may take to be closed: a snapshot of many millions that is under way is finished first.
+const CLOSING: Duration = Duration::from_secs(300);
 
 /// How many questions that are not kept are worked out at a time for each core, and at least.
 const LOADS_OF_A_CORE: usize = 8;

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::{
     accounts::user,
-    many::{self, MANY, PERMISSION, copy},
+    many::{self, MANY, PERMISSION},
     pairs::{Figures, Window, report, rounds},
     start::Ready,
 };
@@ -61,15 +61,12 @@ pub async fn measure(filled: &Path) {
     let (mut ours, mut limit) = (Figures::new(), Figures::new());
     let (mut started, mut opened) = (Figures::new(), Figures::new());
     for _ in 0..rounds() {
-        let directory = TempDir::new_in(filled.parent().unwrap()).unwrap();
-        let (data, bare) = (directory.path().join("data"), directory.path().join("bare"));
-        copy(filled, &data);
-        copy(&filled.join("state"), &bare);
-        let server = Ready::server(&data, &[]);
+        let server = Ready::server(filled, &[]);
         started.push(figure(server.resident() / 1e6));
         ask_all(&server.address, users).await;
         ours.push(figure(server.resident() / 1e6));
         server.stop();
+        let bare = filled.join("state");
         opened.push(figure(Ready::bare(&bare, false).resident() / 1e6 + 80.0));
         limit.push(figure(Ready::bare(&bare, true).resident() / 1e6 + 80.0));
     }
