@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod late;
+mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,13 +14,15 @@ use std::{
     thread,
 };
 
+use world::World;
+
 use crate::{
     model::{
-        Actor, Change, Key, KeyRange, Number, ProfileRecord, Record, RecordChange, RequestKey, RequestRecord, Revision,
-        Stamped, Sums, Timestamp, UserId, UserRecord, UserState,
+        Change, Key, KeyRange, Number, ProfileRecord, Record, RequestKey, RequestRecord, Revision, Stamped, Timestamp,
+        UserId, UserRecord, UserState,
     },
     store::{
-        ChangeLog as _, Digest, FileJournal, MemoryStore, Opened, Store as _, StoreError, UserText, Versions,
+        ChangeLog as _, FileJournal, MemoryStore, Opened, Store as _, StoreError, UserText, Versions,
         conformance::{journal, options},
         files,
         journal::frame::{FrameHeader, HEADER_BYTES},
@@ -58,64 +61,6 @@ fn answer(name: &str, size: usize) -> Record {
 fn user(id: &str) -> Record {
     let (id, state) = (UserId::new(id).unwrap(), UserState::Active);
     Record::User(UserRecord { id, state, created: Timestamp(1), updated: Timestamp(2) })
-}
-
-/// Changes that fit one another.
-#[derive(Default)]
-struct World {
-    facts: BTreeMap<Key, Stamped<Record>>,
-    changes: Vec<Change>,
-    digest: Digest,
-}
-
-impl World {
-    fn change(&mut self, records: Vec<(Key, Option<Record>)>) -> Change {
-        let revision = Revision(self.changes.len() as u64 + 1);
-        let mut changed = Vec::new();
-        for (key, after) in records {
-            let before = self.facts.get(&key).cloned();
-            match &after {
-                Some(value) => self.facts.insert(key.clone(), Stamped { revision, value: value.clone() }),
-                None => self.facts.remove(&key),
-            };
-            changed.push(RecordChange { key, before, after });
-        }
-        let (time, method) = (Timestamp(revision.0), "Test".to_owned());
-        let sums = Sums::default();
-        let change = Change { revision, time, actor: Actor::Server, method, next_number: 99, records: changed, sums };
-        self.digest = self.digest.after(&change);
-        self.changes.push(change.clone());
-        change
-    }
-
-    fn write(&mut self, opened: &Opened, records: Vec<(Key, Option<Record>)>) {
-        let expected = opened.log.head().revision;
-        let change = self.change(records);
-        opened.log.append(expected, std::slice::from_ref(&change), self.digest).unwrap();
-        opened.store.apply(&[change]).unwrap();
-    }
-
-    fn head(&self) -> Revision {
-        Revision(self.changes.len() as u64)
-    }
-
-    /// The changes as they read once the values of these keys up to `until` are erased.
-    fn without(&self, keys: &[Key], until: Revision) -> Vec<Change> {
-        let mut changes = self.changes.clone();
-        for change in &mut changes {
-            let revision = change.revision;
-            for record in change.records.iter_mut().filter(|record| keys.contains(&record.key)) {
-                let empty = erased(&record.key).unwrap();
-                if let Some(before) = record.before.as_mut().filter(|before| before.revision <= until) {
-                    before.value = empty.clone();
-                }
-                if let Some(after) = record.after.as_mut().filter(|_| revision <= until) {
-                    *after = empty;
-                }
-            }
-        }
-        changes
-    }
 }
 
 /// A directory in which a user was created, renamed, answered about, and removed, in changes of all shapes.
@@ -451,7 +396,7 @@ fn a_large_value_that_is_removed_at_any_step_of_its_erasing_leaves_no_part_of_it
         let copied = tempfile::tempdir().unwrap();
         copy(directory.path(), copied.path());
         let opened = open(copied.path(), options()).unwrap();
-        let mut world = World { facts: world.facts.clone(), changes: world.changes.clone(), digest: world.digest };
+        let mut world = world.clone();
         let until = opened.log.begin_erasing(&erased.keys().cloned().collect()).unwrap();
         let mut step = 0;
         let mut remove = || {
@@ -504,7 +449,7 @@ fn erasing_while_others_write_and_read_loses_nothing_and_leaves_nothing() {
             }
             rounds
         });
-        let mut later = World { facts: world.facts.clone(), changes: world.changes.clone(), digest: world.digest };
+        let mut later = world.clone();
         let (writer, done) = (&opened, &done);
         let writing = scope.spawn(move || {
             for round in 0..150 {
