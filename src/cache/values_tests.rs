@@ -9,7 +9,8 @@ use super::{
 };
 use crate::model::{Revision, Timestamp};
 
-struct Value(u64);
+/// A number, and how many bytes it takes.
+struct Value(u64, usize);
 
 impl Shareable for Value {
     type Key = u64;
@@ -28,7 +29,7 @@ impl Shareable for Value {
     }
 
     fn bytes(&self) -> usize {
-        1_000
+        self.1
     }
 
     fn at_hand() -> &'static LocalKey<AtHand<Self>> {
@@ -37,36 +38,8 @@ impl Shareable for Value {
     }
 }
 
-struct Small(u64);
-
-impl Shareable for Small {
-    type Key = u64;
-    type Own = u64;
-
-    fn key(&self) -> u64 {
-        self.0
-    }
-
-    fn own(&self) -> &u64 {
-        &self.0
-    }
-
-    fn account(&self) -> &str {
-        "a"
-    }
-
-    fn bytes(&self) -> usize {
-        1
-    }
-
-    fn at_hand() -> &'static LocalKey<AtHand<Self>> {
-        thread_local!(static AT_HAND: AtHand<Small> = const { AtHand::new() });
-        &AT_HAND
-    }
-}
-
 fn keep(values: &SharedValues<Value>, number: u64) -> Arc<Shared<Value>> {
-    values.keep(Value(number), Box::new([1, 2]), None, Revision(1))
+    values.keep(Value(number, 1_000), Box::new([1, 2]), None, Revision(1))
 }
 
 fn is_there(values: &SharedValues<Value>, shared: &Shared<Value>) -> bool {
@@ -84,8 +57,8 @@ fn equal_values_are_one_and_others_are_not() {
     assert!(Arc::ptr_eq(&one, &keep(&values, 1)));
     let others = [
         keep(&values, 2),
-        values.keep(Value(1), Box::new([1]), None, Revision(1)),
-        values.keep(Value(1), Box::new([1, 2]), Some(Timestamp(5)), Revision(1)),
+        values.keep(Value(1, 1_000), Box::new([1]), None, Revision(1)),
+        values.keep(Value(1, 1_000), Box::new([1, 2]), Some(Timestamp(5)), Revision(1)),
     ];
     for other in &others {
         assert!(!Arc::ptr_eq(&one, other));
@@ -101,9 +74,9 @@ fn equal_values_are_one_and_others_are_not() {
 #[test]
 fn small_values_go_before_all_places_are_taken() {
     // A thousand places, and memory for more values than that.
-    let values: SharedValues<Small> = SharedValues::new(1 << 20);
+    let values = SharedValues::new(1 << 20);
     for number in 0..5_000 {
-        let shared = values.keep(Small(number), Box::new([1]), None, Revision(1));
+        let shared = values.keep(Value(number, 1), Box::new([1]), None, Revision(1));
         values.settle();
         assert!(shared.target.is_some(), "there was no place for {number}");
     }
