@@ -25,6 +25,8 @@ pub mod files;
 #[cfg(feature = "server")]
 pub mod presets;
 #[cfg(feature = "server")]
+mod protobuf;
+#[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "server")]
 pub mod service;

@@ -1,14 +1,13 @@
 //! A BatchCheck's messages, read and written where they lie.
 //!
 //! A batch has up to a thousand questions of a few short texts each, and making a string of every text takes longer than
-//! answering it. So its request is read as slices of the bytes that came, by the rules of the encoding
-//! (<https://protobuf.dev/programming-guides/encoding/>) and to the same result as the generated message; a test holds
-//! both against each other. Everything that is not a text or a list of texts is left to the generated types.
+//! answering it. So its request is read as slices of the bytes that came, to the same result as the generated message; a
+//! test holds both against each other. Everything that is not a text or a list of texts is left to the generated types.
 
 use std::sync::Arc;
 
 use prost::{
-    DecodeError, Message as _,
+    Message as _,
     bytes::{Buf as _, BufMut as _, Bytes},
 };
 use tonic::{
@@ -16,10 +15,11 @@ use tonic::{
     codec::{BufferSettings, Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
 };
 
-use crate::proto::{BatchCheckResult, Consistency, Decision, DecisionReason};
-
-/// How deep groups, which no message here has, may stand in each other.
-const MAX_DEPTH: usize = 100;
+pub(super) use crate::protobuf::Malformed;
+use crate::{
+    proto::{BatchCheckResult, Consistency, Decision, DecisionReason},
+    protobuf::FieldsOf,
+};
 
 /// What came of a call, as bytes: the codec of methods that read and write their messages themselves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,136 +84,9 @@ pub(super) struct BatchItem<'a> {
     pub(super) attributes: Option<prost_types::Struct>,
 }
 
-/// The value of a field.
-enum Value<'a> {
-    Bytes(&'a [u8]),
-    /// A number, or a group of the old kind: no message here has them.
-    Other,
-}
-
-/// The fields of a message, in the order in which they stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct FieldsOf<'a>(&'a [u8]);
-
-impl<'a> FieldsOf<'a> {
-    /// The next field with its number; none at the end.
-    #[inline]
-    fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
-        if self.0.is_empty() {
-            return Ok(None);
-        }
-        let (number, kind) = self.key()?;
-        Ok(Some((number, if kind == 2 { Value::Bytes(self.bytes()?) } else { self.other(number, kind, MAX_DEPTH)? })))
-    }
-
-    /// Bytes with their length before them.
-    #[inline]
-    fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = self.varint()?;
-        self.take(usize::try_from(length).map_err(|_| Malformed)?)
-    }
-
-    /// The value of a kind that no field here has, gone over.
-    #[cold]
-    fn other(&mut self, number: u64, kind: u64, depth: usize) -> Result<Value<'a>, Malformed> {
-        Ok(match kind {
-            2 => self.bytes().map(|_| Value::Other)?,
-            0 => self.varint().map(|_| Value::Other)?,
-            1 => self.take(8).map(|_| Value::Other)?,
-            5 => self.take(4).map(|_| Value::Other)?,
-            3 => {
-                let depth = depth.checked_sub(1).ok_or(Malformed)?;
-                loop {
-                    let (inner, kind) = self.key()?;
-                    match kind {
-                        4 if inner == number => break Value::Other,
-                        kind => _ = self.other(inner, kind, depth)?,
-                    }
-                }
-            }
-            _ => return Err(Malformed),
-        })
-    }
-
-    #[inline]
-    fn key(&mut self) -> Result<(u64, u64), Malformed> {
-        let key = self.varint()?;
-        let (number, kind) = (key >> 3, key & 7);
-        if key > u64::from(u32::MAX) || number == 0 { Err(Malformed) } else { Ok((number, kind)) }
-    }
-
-    #[inline]
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
-        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    /// A number in groups of seven bits, the lowest first; the last byte has no top bit.
-    #[inline]
-    fn varint(&mut self) -> Result<u64, Malformed> {
-        match self.0.split_first() {
-            // Nearly all that stands here is small.
-            Some((byte @ ..0x80, rest)) => {
-                self.0 = rest;
-                Ok(u64::from(*byte))
-            }
-            _ => self.long_varint(),
-        }
-    }
-
-    #[cold]
-    fn long_varint(&mut self) -> Result<u64, Malformed> {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let (byte, rest) = self.0.split_first().ok_or(Malformed)?;
-            self.0 = rest;
-            // Of the tenth byte one bit is left.
-            if shift == 63 && *byte > 1 {
-                return Err(Malformed);
-            }
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(number);
-            }
-            shift += 7;
-        }
-    }
-}
-
-/// The bytes are no message of their kind.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Malformed;
-
-impl From<DecodeError> for Malformed {
-    fn from(_: DecodeError) -> Self {
-        Self
-    }
-}
-
 impl From<Malformed> for Status {
     fn from(_: Malformed) -> Self {
         Self::internal("the request is no well-formed message of its kind")
-    }
-}
-
-impl<'a> Value<'a> {
-    fn bytes(self) -> Result<&'a [u8], Malformed> {
-        match self {
-            Self::Bytes(bytes) => Ok(bytes),
-            Self::Other => Err(Malformed),
-        }
-    }
-
-    fn text(self) -> Result<&'a str, Malformed> {
-        str::from_utf8(self.bytes()?).map_err(|_| Malformed)
-    }
-
-    /// The same, where it is likely that it is a text that was read before: then it need not be looked at again.
-    #[inline]
-    fn text_like(self, before: &'a str) -> Result<&'a str, Malformed> {
-        let bytes = self.bytes()?;
-        if bytes == before.as_bytes() { Ok(before) } else { Value::Bytes(bytes).text() }
     }
 }
 

@@ -369,7 +369,7 @@ pub(super) fn change_to_proto(
         let record = encode_record(record);
         let content = if key_codec::is_personal(key) {
             let salt = salt()?.to_vec();
-            let content = Content::PersonalHash(personal_hash(&salt, &record));
+            let content = Content::PersonalHash(personal_hash(&salt, &record).to_vec());
             personal.push(proto::PersonalValue { salt, record, ..proto::PersonalValue::default() });
             content
         } else {
@@ -413,15 +413,9 @@ pub(super) fn change_from_proto(
         Some(Content::Record(record)) => Ok((value.revision, decode_record(&record)?)),
         Some(Content::PersonalHash(hash)) => {
             let next = personal.next().ok_or_else(|| damaged("a personal value is missing"))?;
-            if next.erased {
-                let erased = key_codec::erased(key).filter(|_| is_mark(&next));
-                let erased = erased.ok_or_else(|| damaged("the mark of an erased value is not one that is written"))?;
-                return Ok((value.revision, erased));
-            }
-            if personal_hash(&next.salt, &next.record) != hash {
-                return Err(damaged("a personal value is not the one that was hashed"));
-            }
-            Ok((value.revision, decode_record(&next.record)?))
+            check_personal(&PersonalParts::of(&next), &hash, || key_codec::is_personal(key)).map_err(damaged)?;
+            let record = if next.erased { key_codec::erased(key) } else { Some(decode_record(&next.record)?) };
+            Ok((value.revision, record.ok_or_else(|| damaged("an erased value was not personal"))?))
         }
         None => Err(damaged("a value's content is missing or unknown")),
     };
@@ -462,12 +456,51 @@ pub(super) fn erased_value(value: &proto::PersonalValue) -> proto::PersonalValue
     proto::PersonalValue { salt: Vec::new(), record: vec![0; value.record.len()], erased: true, filler }
 }
 
-fn is_mark(value: &proto::PersonalValue) -> bool {
-    *value == erased_value(value)
+/// A value of the personal section, where it lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct PersonalParts<'a> {
+    pub salt: &'a [u8],
+    pub record: &'a [u8],
+    pub erased: bool,
+    pub filler: &'a [u8],
 }
 
-fn personal_hash(salt: &[u8], record: &[u8]) -> Vec<u8> {
+impl<'a> PersonalParts<'a> {
+    fn of(value: &'a proto::PersonalValue) -> Self {
+        let proto::PersonalValue { salt, record, erased, filler } = value;
+        Self { salt, record, erased: *erased, filler }
+    }
+
+    /// Whether it is what [`erased_value`] puts in the place of a value.
+    fn is_mark(&self) -> bool {
+        let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+        self.salt.is_empty() && self.filler.len() == SALT_BYTES - 2 && is_zero(self.filler) && is_zero(self.record)
+    }
+}
+
+/// Checks a personal value against its hash, unless it is marked as erased, which only a value can be whose key is
+/// personal.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn check_personal(
+    value: &PersonalParts<'_>,
+    hash: &[u8],
+    is_personal: impl FnOnce() -> bool,
+) -> Result<(), &'static str> {
+    if value.erased {
+        let is_good = value.is_mark() && is_personal();
+        return if is_good { Ok(()) } else { Err("the mark of an erased value is not one that is written") };
+    }
+    if personal_hash(value.salt, value.record) == hash {
+        Ok(())
+    } else {
+        Err("a personal value is not the one that was hashed")
+    }
+}
+
+fn personal_hash(salt: &[u8], record: &[u8]) -> [u8; 32] {
     use sha2::{Digest as _, Sha256};
     // The salt has a fixed length, so that the two cannot be told apart in more than one way.
-    Sha256::new().chain_update(salt).chain_update(record).finalize().to_vec()
+    Sha256::new().chain_update(salt).chain_update(record).finalize().into()
 }

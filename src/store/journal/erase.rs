@@ -142,8 +142,8 @@ impl Segment {
             if let Some(what) = frame.header.fault(Some(&chain), &frame.hashed, &frame.personal) {
                 return Err(damaged(path, position, what));
             }
-            let read = reader.add(&frame.header, &frame.hashed, &frame.personal);
-            read.map_err(|what| damaged(path, position, what))?;
+            let verified = reader.verify(&frame.header, &frame.hashed, &frame.personal);
+            verified.map_err(|what| damaged(path, position, what))?;
             chain = frame.header.chain;
             let start = position;
             position += frame.header.frame_bytes();
@@ -161,7 +161,7 @@ impl Segment {
 }
 
 /// Puts marks in the place of the values of some keys, and says whether there were any.
-fn erase_from(frames: &mut [Frame], keys: &BTreeSet<Vec<u8>>) -> Result<bool, String> {
+pub(super) fn erase_from(frames: &mut [Frame], keys: &BTreeSet<Vec<u8>>) -> Result<bool, String> {
     use proto::record_value::Content;
     let joined: Vec<u8> = frames.iter().flat_map(|frame| frame.personal.iter().copied()).collect();
     if joined.is_empty() {

@@ -13,6 +13,7 @@ use super::super::{
     bytes::{self, Reader, Writer},
     files, proto, record_codec,
 };
+use super::verify;
 use crate::model::{Change, Revision};
 
 /// The first bytes of every frame.
@@ -278,27 +279,57 @@ impl FrameReader {
         hashed: &[u8],
         personal: &[u8],
     ) -> Result<Vec<Change>, String> {
+        match self.complete(header, hashed, personal)? {
+            None => Ok(Vec::new()),
+            Some(Whole::Group) => {
+                decode(proto::Group::decode(hashed).map_err(|error| error.to_string())?.changes, personal)
+            }
+            Some(Whole::Large { hashed, personal }) => {
+                decode(vec![proto::Change::decode(&*hashed).map_err(|error| error.to_string())?], &personal)
+            }
+        }
+    }
+
+    /// Verifies the changes that a frame completes, without making them.
+    ///
+    /// # Errors
+    /// What was expected.
+    pub(super) fn verify(&mut self, header: &FrameHeader, hashed: &[u8], personal: &[u8]) -> Result<(), String> {
+        match self.complete(header, hashed, personal)? {
+            None => Ok(()),
+            Some(Whole::Group) => verify::group(header, hashed, personal),
+            Some(Whole::Large { hashed, personal }) => verify::large(header, &hashed, &personal),
+        }
+    }
+
+    /// What a frame makes whole, if it does.
+    fn complete(&mut self, header: &FrameHeader, hashed: &[u8], personal: &[u8]) -> Result<Option<Whole>, String> {
         match header.kind {
+            FrameKind::Group => Ok(Some(Whole::Group)),
             FrameKind::Part => {
                 self.part_count += 1;
                 self.hashed.extend_from_slice(hashed);
                 self.personal.extend_from_slice(personal);
-                Ok(Vec::new())
+                Ok(None)
             }
             FrameKind::Commit => {
                 let commit = proto::Commit::decode(hashed).map_err(|error| error.to_string())?;
                 let Self { part_count, hashed, personal } = std::mem::take(self);
-                if commit.part_count != part_count || commit.parts_hash != Sha256::digest(&hashed).to_vec() {
+                if commit.part_count != part_count || *commit.parts_hash != *Sha256::digest(&hashed) {
                     return Err("the parts of a large change were expected to be those that its commit names".into());
                 }
-                let change = proto::Change::decode(&*hashed).map_err(|error| error.to_string())?;
-                decode(vec![change], &personal)
-            }
-            FrameKind::Group => {
-                decode(proto::Group::decode(hashed).map_err(|error| error.to_string())?.changes, personal)
+                Ok(Some(Whole::Large { hashed, personal }))
             }
         }
     }
+}
+
+/// What a frame makes whole.
+enum Whole {
+    /// The changes that it holds itself.
+    Group,
+    /// The change whose parts came before it.
+    Large { hashed: Vec<u8>, personal: Vec<u8> },
 }
 
 fn decode(changes: Vec<proto::Change>, personal: &[u8]) -> Result<Vec<Change>, String> {

@@ -7,6 +7,7 @@ mod disk;
 mod erase;
 pub(super) mod frame;
 mod segment;
+mod verify;
 
 use std::{
     fs::File,

@@ -188,10 +188,9 @@ impl Segment {
             if !reader.is_waiting() {
                 segment.remember(header.first, position);
             }
-            let changes = reader
-                .add(header, &frame.hashed, &frame.personal)
+            reader
+                .verify(header, &frame.hashed, &frame.personal)
                 .map_err(|what| damaged(path, position, format!("{what}, at revision {}", next.0)))?;
-            check_changes(path, position, next, header, &changes)?;
             position += header.frame_bytes();
             chain = header.chain;
             if header.kind != FrameKind::Part {
@@ -339,34 +338,6 @@ fn read_sections(input: &mut BufReader<File>, header: &FrameHeader) -> io::Resul
     let mut personal = vec![0; header.personal_bytes as usize];
     input.read_exact(&mut personal)?;
     Ok((hashed, personal))
-}
-
-/// An error unless a frame's changes are those that its header says.
-fn check_changes(
-    path: &Path,
-    offset: u64,
-    next: Revision,
-    header: &FrameHeader,
-    changes: &[Change],
-) -> Result<(), StoreError> {
-    if header.kind == FrameKind::Part {
-        return Ok(());
-    }
-    let consecutive = changes.iter().zip(next.0..).all(|(change, revision)| change.revision.0 == revision);
-    let ends = changes.last().is_some_and(|last| {
-        last.revision == header.head.revision
-            && last.time == header.head.time
-            && last.next_number == header.head.next_number
-    });
-    if consecutive && ends {
-        Ok(())
-    } else {
-        Err(damaged(
-            path,
-            offset,
-            format!("changes from revision {} to {} were expected in the frame", next.0, header.head.revision.0),
-        ))
-    }
 }
 
 fn read_header(
