@@ -101,7 +101,7 @@ impl<'a> service::Batch<'a> for Questions<'a> {
     }
 
     #[inline]
-    fn next(&mut self) -> Option<SubjectName<'a>> {
+    fn next(&mut self) -> Option<(SubjectName<'a>, AskedName<'a>)> {
         loop {
             let item = match self.items.next() {
                 Ok(item) => item?,
@@ -119,7 +119,7 @@ impl<'a> service::Batch<'a> for Questions<'a> {
             };
             self.attributes = item.attributes.as_ref().map(attributes);
             (self.subject, self.asked) = (subject, asked);
-            return Some(subject);
+            return Some((subject, asked));
         }
     }
 

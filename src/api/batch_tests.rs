@@ -277,7 +277,7 @@ fn what_was_answered_before_a_batch_begins_again_is_gone() {
             questions.restart();
             for _ in 0..*count {
                 let name = questions.next().unwrap();
-                assert_eq!(questions.question().subject, name);
+                assert_eq!((questions.question().subject, questions.question().asked), name);
                 questions.answer(Ok(Reason::Allowed));
             }
         }

@@ -94,11 +94,11 @@ impl<F: FnMut(u32, usize)> Batch<'static> for Asked<'_, F> {
         self.answers.clear();
     }
 
-    fn next(&mut self) -> Option<SubjectName<'static>> {
+    fn next(&mut self) -> Option<(SubjectName<'static>, AskedName<'static>)> {
         let user = self.users.get(self.next)?;
         (self.before)(self.begun, self.next);
         self.next += 1;
-        Some(SubjectName::new("a", SubjectKind::User, user))
+        Some((SubjectName::new("a", SubjectKind::User, user), AskedName::Permission(PERMISSION)))
     }
 
     fn question(&self) -> Asking<'_> {
@@ -221,4 +221,11 @@ async fn a_batch_is_refused_as_a_whole_before_anything_is_asked() {
         let error = service.batch_check(account, &mut batch, ReadAt::Latest).await.unwrap_err();
         assert_eq!(error.violations[0].field, expected, "{account}, {count}");
     }
+}
+
+#[test]
+fn a_permission_and_an_api_scope_of_one_name_are_two_things_to_ask_for() {
+    let [permission, scope] = [AskedName::Permission("reports"), AskedName::ApiScope("reports")];
+    assert!(permission.is(AskedName::Permission(&"reports".to_owned())) && scope.is(scope));
+    assert!(!permission.is(scope) && !scope.is(permission) && !permission.is(AskedName::Permission("report")));
 }

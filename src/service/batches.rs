@@ -10,12 +10,12 @@ use super::{
     answerable::{Answerable, Decidable},
     core::{ReadAt, Service},
     error::ServiceError,
-    questions::{Asking, answer, decided_by, no_account},
+    questions::{AskedName, Asking, answer, answer_about, decided_by, no_account},
     subjects::SubjectName,
 };
 use crate::{
     cache::{Seen, Shared},
-    engine::Reason,
+    engine::{Asked, CompiledCatalog, Reason},
     model::{AccountId, Revision, Timestamp},
 };
 
@@ -31,8 +31,8 @@ pub trait Batch<'a> {
     /// Goes back to before the first question, and throws away all answers.
     fn restart(&mut self);
 
-    /// Goes on to the next question, and says who it is about; none: there are no more.
-    fn next(&mut self) -> Option<SubjectName<'a>>;
+    /// Goes on to the next question, and says who it is about and what it asks for; none: there are no more.
+    fn next(&mut self) -> Option<(SubjectName<'a>, AskedName<'a>)>;
 
     /// The question that [`Self::next`] came to.
     fn question(&self) -> Asking<'_>;
@@ -89,9 +89,10 @@ impl Service {
         now: Timestamp,
     ) -> Result<Option<Seen<Decidable>>, ServiceError> {
         let mut seen = Seen::default();
-        // Many a batch is about one subject.
+        // Many a batch is about one subject, or about one permission.
         let mut last: Option<(SubjectName<'a>, Arc<Shared<Decidable>>)> = None;
-        while let Some(name) = batch.next() {
+        let mut last_asked: Option<LastAsked<'a>> = None;
+        while let Some((name, asked)) = batch.next() {
             if !last.as_ref().is_some_and(|(last, _)| last.is(name)) {
                 let found = match self.core.decisions.hit(name.named(), start, || self.core.asked_at(now)) {
                     Some(found) => found,
@@ -110,7 +111,15 @@ impl Service {
             }
             // A missing account is an error of the batch, not of each of its items.
             let Some((_, shared)) = &last else { return Err(no_account(name.account())) };
-            let answered = answer(&shared.value.subject, &batch.question());
+            let subject = &shared.value.subject;
+            let found = match &last_asked {
+                Some(last) if last.is(asked, subject.set.catalog()) => Ok(last.found),
+                _ => asked.find(subject.set.catalog()).inspect(|found| {
+                    let catalog = Arc::clone(subject.set.catalog());
+                    last_asked = Some(LastAsked { catalog, name: asked, found: *found });
+                }),
+            };
+            let answered = found.and_then(|found| answer_about(subject, found, &batch.question()));
             batch.answer(answered);
         }
         Ok(Some(seen))
@@ -124,7 +133,7 @@ impl Service {
         now: Timestamp,
     ) -> Result<(), ServiceError> {
         let mut known: HashMap<SubjectName<'a>, Answerable> = HashMap::new();
-        while let Some(name) = batch.next() {
+        while let Some((name, _)) = batch.next() {
             if let Err(error) = name.check() {
                 batch.answer(Err(error));
                 continue;
@@ -138,6 +147,21 @@ impl Service {
             batch.answer(answered);
         }
         Ok(())
+    }
+}
+
+/// What the question before asked for, and where its catalog has it.
+struct LastAsked<'a> {
+    /// Held, so that no other catalog comes to its place in memory.
+    catalog: Arc<CompiledCatalog>,
+    name: AskedName<'a>,
+    found: Asked,
+}
+
+impl LastAsked<'_> {
+    #[inline]
+    fn is(&self, name: AskedName<'_>, catalog: &Arc<CompiledCatalog>) -> bool {
+        Arc::ptr_eq(&self.catalog, catalog) && self.name.is(name)
     }
 }
 

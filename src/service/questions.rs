@@ -7,7 +7,7 @@ use super::{
     core::{ReadAt, Service},
     error::{ErrorReason, ServiceError},
     places::PlaceName,
-    subjects::SubjectName,
+    subjects::{SubjectName, same_text},
 };
 use crate::{
     cache::{Dependencies, Entry, Found, Stamps, Weighed},
@@ -214,16 +214,21 @@ pub(super) fn decided_by<'a>(answerable: &'a Answerable, name: SubjectName<'_>) 
     }
 }
 
-/// The one place where a subject becomes an answer.
+/// The answer of a subject to a question.
 #[inline]
 pub(super) fn answer(subject: &Subject, question: &Asking<'_>) -> Result<Reason, ServiceError> {
-    let catalog = subject.set.catalog();
-    let asked = question.asked.find(catalog)?;
+    answer_about(subject, question.asked.find(subject.set.catalog())?, question)
+}
+
+/// The same, where it is known what the subject's catalog has for what the question asks for. The one place where a
+/// subject becomes an answer.
+#[inline]
+pub(super) fn answer_about(subject: &Subject, asked: Asked, question: &Asking<'_>) -> Result<Reason, ServiceError> {
     if question.place.is_nowhere() {
         // Every permission fits where no path is given.
         return Ok(decide(subject, question.about(asked, &NOWHERE)));
     }
-    let place = question.place.find(catalog, asked.permission())?;
+    let place = question.place.find(subject.set.catalog(), asked.permission())?;
     Ok(decide(subject, question.about(asked, &place)))
 }
 
@@ -236,6 +241,16 @@ impl<'a> Asking<'a> {
 }
 
 impl AskedName<'_> {
+    /// Whether this is another name of the same. Nothing is compared that is one text in memory.
+    #[inline]
+    pub(super) fn is(self, other: AskedName<'_>) -> bool {
+        match (self, other) {
+            (AskedName::Permission(one), AskedName::Permission(other))
+            | (AskedName::ApiScope(one), AskedName::ApiScope(other)) => same_text(one, other),
+            _ => false,
+        }
+    }
+
     /// What is asked for, if the catalog has it.
     pub(super) fn find(self, catalog: &CompiledCatalog) -> Result<Asked, ServiceError> {
         let found = match self {

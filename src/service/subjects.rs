@@ -62,6 +62,12 @@ pub(super) struct SubjectKey {
     length: usize,
 }
 
+/// Whether two texts are equal, where it is likely that they are one.
+#[inline]
+pub(super) fn same_text(one: &str, other: &str) -> bool {
+    std::ptr::eq(one, other) || one == other
+}
+
 impl<'a> SubjectName<'a> {
     /// Names a subject.
     #[must_use]
@@ -117,8 +123,7 @@ impl<'a> SubjectName<'a> {
     /// Whether this is another name of the same subject. Nothing is compared that is one text in memory.
     #[inline]
     pub(super) fn is(self, other: Self) -> bool {
-        let same = |one: &str, other: &str| std::ptr::eq(one, other) || one == other;
-        same(self.id, other.id) && self.kind == other.kind && same(self.account, other.account)
+        same_text(self.id, other.id) && self.kind == other.kind && same_text(self.account, other.account)
     }
 
     /// The account's id.
