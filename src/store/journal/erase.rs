@@ -15,7 +15,7 @@ use super::{
     FileJournal, Writer,
     frame::{FrameKind, FrameReader},
     lock,
-    segment::{Frame, SEGMENT_HEADER_BYTES, Segment, damaged, read_frame},
+    segment::{Frame, SEGMENT_HEADER_BYTES, Segment, damaged},
 };
 use crate::{
     model::Revision,
@@ -136,8 +136,9 @@ impl Segment {
         let mut reader = FrameReader::default();
         let mut frames = Vec::new();
         while position < self.end {
-            let frame = read_frame(&mut input, store_id, self.end - position).map_err(at(path))?;
-            let frame = frame.map_err(|what| damaged(path, position, what))?;
+            let mut frame = Frame::default();
+            let read = frame.read(&mut input, store_id, self.end - position).map_err(at(path))?;
+            read.map_err(|what| damaged(path, position, what))?;
             // What is damaged must not get checksums that fit.
             if let Some(what) = frame.header.fault(Some(&chain), &frame.hashed, &frame.personal) {
                 return Err(damaged(path, position, what));

@@ -28,9 +28,10 @@ pub(in crate::store) const LARGE_RECORDS: usize = 100;
 const GROUP_BYTES: usize = 16 << 20;
 
 /// What a frame holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::store) enum FrameKind {
     /// Whole changes.
+    #[default]
     Group = 1,
     /// A piece of a large change.
     Part = 2,
@@ -39,7 +40,7 @@ pub(in crate::store) enum FrameKind {
 }
 
 /// A frame's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::store) struct FrameHeader {
     pub kind: FrameKind,
     pub hashed_bytes: u32,
@@ -285,7 +286,7 @@ impl FrameReader {
                 decode(proto::Group::decode(hashed).map_err(|error| error.to_string())?.changes, personal)
             }
             Some(Whole::Large { hashed, personal }) => {
-                decode(vec![proto::Change::decode(&*hashed).map_err(|error| error.to_string())?], &personal)
+                decode(vec![proto::Change::decode(hashed).map_err(|error| error.to_string())?], personal)
             }
         }
     }
@@ -298,15 +299,20 @@ impl FrameReader {
         match self.complete(header, hashed, personal)? {
             None => Ok(()),
             Some(Whole::Group) => verify::group(header, hashed, personal),
-            Some(Whole::Large { hashed, personal }) => verify::large(header, &hashed, &personal),
+            Some(Whole::Large { hashed, personal }) => verify::large(header, hashed, personal),
         }
     }
 
     /// What a frame makes whole, if it does.
-    fn complete(&mut self, header: &FrameHeader, hashed: &[u8], personal: &[u8]) -> Result<Option<Whole>, String> {
+    fn complete(&mut self, header: &FrameHeader, hashed: &[u8], personal: &[u8]) -> Result<Option<Whole<'_>>, String> {
         match header.kind {
             FrameKind::Group => Ok(Some(Whole::Group)),
             FrameKind::Part => {
+                if self.part_count == 0 {
+                    // What is left of the large change before.
+                    self.hashed.clear();
+                    self.personal.clear();
+                }
                 self.part_count += 1;
                 self.hashed.extend_from_slice(hashed);
                 self.personal.extend_from_slice(personal);
@@ -314,22 +320,23 @@ impl FrameReader {
             }
             FrameKind::Commit => {
                 let commit = proto::Commit::decode(hashed).map_err(|error| error.to_string())?;
-                let Self { part_count, hashed, personal } = std::mem::take(self);
-                if commit.part_count != part_count || *commit.parts_hash != *Sha256::digest(&hashed) {
+                let part_count = std::mem::take(&mut self.part_count);
+                let has_parts = part_count > 0 && commit.part_count == part_count;
+                if !has_parts || *commit.parts_hash != *Sha256::digest(&self.hashed) {
                     return Err("the parts of a large change were expected to be those that its commit names".into());
                 }
-                Ok(Some(Whole::Large { hashed, personal }))
+                Ok(Some(Whole::Large { hashed: &self.hashed, personal: &self.personal }))
             }
         }
     }
 }
 
 /// What a frame makes whole.
-enum Whole {
+enum Whole<'a> {
     /// The changes that it holds itself.
     Group,
     /// The change whose parts came before it.
-    Large { hashed: Vec<u8>, personal: Vec<u8> },
+    Large { hashed: &'a [u8], personal: &'a [u8] },
 }
 
 fn decode(changes: Vec<proto::Change>, personal: &[u8]) -> Result<Vec<Change>, String> {

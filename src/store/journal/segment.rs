@@ -124,7 +124,8 @@ impl Segment {
     ) -> Result<(Self, u64), StoreError> {
         let file = File::open(path).map_err(at(path))?;
         let length = file.metadata().map_err(at(path))?.len();
-        let mut input = BufReader::with_capacity(1 << 20, file);
+        // What is larger is read to where it is looked at, past the buffer.
+        let mut input = BufReader::with_capacity(64 << 10, file);
         let (before, chain_before) = read_header(path, &mut input, store_id, length)?;
         if path.file_name().is_none_or(|name| name != file_name(before.revision).as_str()) {
             return Err(damaged(
@@ -158,14 +159,12 @@ impl Segment {
         let mut position = segment.end;
         let mut chain = chain_before;
         let mut reader = FrameReader::default();
+        let mut frame = Frame::default();
         while position < length {
-            let frame = match read_frame(&mut input, store_id, length - position).map_err(at(path))? {
-                Ok(frame) => frame,
-                Err(what) => {
-                    segment.must_be_torn(position, what, store_id, is_last, acknowledged)?;
-                    return Ok((segment.cut(), length));
-                }
-            };
+            if let Err(what) = frame.read(&mut input, store_id, length - position).map_err(at(path))? {
+                segment.must_be_torn(position, what, store_id, is_last, acknowledged)?;
+                return Ok((segment.cut(), length));
+            }
             if let Some(what) = frame.header.fault(None, &frame.hashed, &frame.personal) {
                 segment.must_be_torn(position, what, store_id, is_last, acknowledged)?;
                 return Ok((segment.cut(), length));
@@ -279,6 +278,7 @@ impl Segment {
         file.seek(SeekFrom::Start(position)).map_err(at(path))?;
         let mut input = BufReader::with_capacity(64 << 10, file);
         let mut reader = FrameReader::default();
+        let mut frame = Frame::default();
         while position < self.end {
             let mut header = [0; HEADER_BYTES];
             input.read_exact(&mut header).map_err(at(path))?;
@@ -291,11 +291,12 @@ impl Segment {
                 input.seek_relative(skip).map_err(at(path))?;
                 continue;
             }
-            let (hashed, personal) = read_sections(&mut input, &header).map_err(at(path))?;
-            if let Some(what) = header.fault(None, &hashed, &personal) {
+            frame.read_sections(&mut input, header).map_err(at(path))?;
+            let Frame { hashed, personal, .. } = &frame;
+            if let Some(what) = header.fault(None, hashed, personal) {
                 return Err(damaged(path, start, what));
             }
-            let changes = reader.add(&header, &hashed, &personal).map_err(|what| damaged(path, start, what))?;
+            let changes = reader.add(&header, hashed, personal).map_err(|what| damaged(path, start, what))?;
             if header.kind != FrameKind::Part && !visit(&header, changes) {
                 return Ok(false);
             }
@@ -305,39 +306,44 @@ impl Segment {
 }
 
 /// A frame that has been read, and not yet verified.
+#[derive(Default)]
 pub(super) struct Frame {
     pub header: FrameHeader,
     pub hashed: Vec<u8>,
     pub personal: Vec<u8>,
 }
 
-/// The next frame, or why there is none although bytes are left.
-pub(super) fn read_frame(
-    input: &mut BufReader<File>,
-    store_id: u64,
-    left: u64,
-) -> io::Result<Result<Frame, &'static str>> {
-    let mut header = [0; HEADER_BYTES];
-    if left < header.len() as u64 {
-        return Ok(Err("the header of a frame is cut short"));
+impl Frame {
+    /// Reads the next frame in the place of this one, or says why there is none although bytes are left.
+    pub(super) fn read(
+        &mut self,
+        input: &mut BufReader<File>,
+        store_id: u64,
+        left: u64,
+    ) -> io::Result<Result<(), &'static str>> {
+        let mut header = [0; HEADER_BYTES];
+        if left < header.len() as u64 {
+            return Ok(Err("the header of a frame is cut short"));
+        }
+        input.read_exact(&mut header)?;
+        let Some(header) = FrameHeader::decode(store_id, &header) else {
+            return Ok(Err("the header of a frame was expected"));
+        };
+        if left < header.frame_bytes() {
+            return Ok(Err("a frame is cut short"));
+        }
+        self.read_sections(input, header)?;
+        Ok(Ok(()))
     }
-    input.read_exact(&mut header)?;
-    let Some(header) = FrameHeader::decode(store_id, &header) else {
-        return Ok(Err("the header of a frame was expected"));
-    };
-    if left < header.frame_bytes() {
-        return Ok(Err("a frame is cut short"));
-    }
-    let (hashed, personal) = read_sections(input, &header)?;
-    Ok(Ok(Frame { header, hashed, personal }))
-}
 
-fn read_sections(input: &mut BufReader<File>, header: &FrameHeader) -> io::Result<(Vec<u8>, Vec<u8>)> {
-    let mut hashed = vec![0; header.hashed_bytes as usize];
-    input.read_exact(&mut hashed)?;
-    let mut personal = vec![0; header.personal_bytes as usize];
-    input.read_exact(&mut personal)?;
-    Ok((hashed, personal))
+    /// Reads what comes behind a header.
+    fn read_sections(&mut self, input: &mut BufReader<File>, header: FrameHeader) -> io::Result<()> {
+        self.header = header;
+        self.hashed.resize(header.hashed_bytes as usize, 0);
+        input.read_exact(&mut self.hashed)?;
+        self.personal.resize(header.personal_bytes as usize, 0);
+        input.read_exact(&mut self.personal)
+    }
 }
 
 fn read_header(
