@@ -377,9 +377,11 @@ impl Running {
 /// What comes of something that blocks, if that takes no longer than this; otherwise it is left alone.
 async fn in_time<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let done = tokio::time::timeout(patience, tokio::task::spawn_blocking(work)).await;
-    match done.ok()? {
+    match done.ok()?.map_err(tokio::task::JoinError::try_into_panic) {
         Ok(outcome) => Some(outcome),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ended before it was begun.
+        Err(Err(_)) => None,
     }
 }
 

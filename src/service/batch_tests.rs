@@ -225,7 +225,8 @@ async fn a_batch_is_refused_as_a_whole_before_anything_is_asked() {
 
 #[test]
 fn a_permission_and_an_api_scope_of_one_name_are_two_things_to_ask_for() {
+    let elsewhere = "reports".to_owned();
     let [permission, scope] = [AskedName::Permission("reports"), AskedName::ApiScope("reports")];
-    assert!(permission.is(AskedName::Permission(&"reports".to_owned())) && scope.is(scope));
+    assert!(permission.is(AskedName::Permission(&elsewhere)) && scope.is(scope));
     assert!(!permission.is(scope) && !scope.is(permission) && !permission.is(AskedName::Permission("report")));
 }

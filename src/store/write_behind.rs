@@ -13,7 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -68,6 +68,17 @@ struct Steps {
     has_failed: bool,
     /// Nor does it say that it cannot.
     is_stuck: bool,
+    /// Since when the state has been taking in a group.
+    since: Option<Instant>,
+}
+
+impl Steps {
+    fn stop(&mut self) {
+        if !self.has_failed {
+            tracing::error!("the state does not take in what is durable; writing stops until a restart");
+        }
+        (self.has_failed, self.is_stuck) = (true, true);
+    }
 }
 
 impl Group {
@@ -214,13 +225,14 @@ impl Shared {
         let mut steps = self.steps();
         match &outcome {
             Ok(()) => {
+                steps.since = None;
                 let ahead = self.ahead.load();
                 let groups = ahead.groups.iter().skip(1).cloned().collect();
                 self.ahead.store(Arc::new(Ahead { groups, head: ahead.head }));
             }
             Err(error) => {
                 tracing::error!(%error, "the state cannot take in what is durable; writing stops until a restart");
-                steps.has_failed = true;
+                (steps.since, steps.has_failed) = (None, true);
             }
         }
         self.moved.notify_all();
@@ -232,8 +244,10 @@ impl Shared {
         loop {
             let next = {
                 let none = |steps: &mut Steps| !steps.is_ended && self.ahead.load().groups.is_empty();
-                let _steps = self.moved.wait_while(self.steps(), none).unwrap_or_else(PoisonError::into_inner);
-                self.ahead.load().groups.first().cloned()
+                let mut steps = self.moved.wait_while(self.steps(), none).unwrap_or_else(PoisonError::into_inner);
+                let next = self.ahead.load().groups.first().cloned();
+                steps.since = next.is_some().then(Instant::now);
+                next
             };
             // None: there is nothing left, and nothing comes.
             let Some(group) = next else { return };
@@ -288,8 +302,7 @@ impl WriteBehind {
         let waited = shared.moved.wait_timeout_while(shared.steps(), shared.patience, is_full);
         let (mut steps, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
-            tracing::error!("the state does not take in what is durable; writing stops until a restart");
-            (steps.has_failed, steps.is_stuck) = (true, true);
+            steps.stop();
         }
         if steps.has_failed { Err(StoreError::Stopped) } else { Ok(()) }
     }
@@ -299,10 +312,14 @@ impl WriteBehind {
         self.shared.put(group);
     }
 
-    /// Whether the state could not take in what it was to.
+    /// Whether the state could not take in what it was to, or has not for ten minutes, whoever waits for it.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.shared.steps().has_failed
+        let mut steps = self.shared.steps();
+        if steps.since.is_some_and(|since| since.elapsed() >= self.shared.patience) {
+            steps.stop();
+        }
+        steps.has_failed
     }
 
     /// Waits until the state has taken in everything, unless it is stuck, and ends the thread. Nothing may be put here any more.

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -243,6 +243,35 @@ fn a_state_that_never_comes_back_stops_writing_and_hides_nothing() {
     }
     assert!(matches!(behind.make_room(), Err(StoreError::Stopped)));
     compare(&behind, &memory, &mut writer);
+}
+
+#[test]
+fn a_state_that_never_comes_back_is_noticed_though_nobody_writes() {
+    let mut writer = Writer::new(Random::seeded("noticed though nobody writes"));
+    let slow = Arc::new(Slow::default());
+    let behind = WriteBehind::with_patience(Arc::clone(&slow) as _, Duration::from_millis(50)).unwrap();
+    let begun = Instant::now();
+    put(&behind, writer.group(2, 12, 12));
+    while !behind.has_failed() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody noticed");
+        thread::yield_now();
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    assert!(matches!(behind.make_room(), Err(StoreError::Stopped)));
+    // Whoever stops does not wait for it.
+    behind.stop();
+    slow.allow(2);
+    while slow.head() != behind.head() {
+        thread::yield_now();
+    }
+    assert!(behind.has_failed());
+
+    // One that has taken in what there was, and waits, has failed nobody.
+    let behind = WriteBehind::with_patience(Arc::new(MemoryStore::new()), Duration::from_millis(50)).unwrap();
+    put(&behind, Writer::new(Random(5)).group(2, 12, 12));
+    thread::sleep(Duration::from_millis(120));
+    assert!(!behind.has_failed());
+    behind.stop();
 }
 
 #[test]
