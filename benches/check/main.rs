@@ -10,6 +10,7 @@
 mod accounts;
 mod batch;
 mod change;
+mod classic;
 mod document;
 mod engine;
 mod figures;

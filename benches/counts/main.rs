@@ -9,6 +9,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 #![allow(missing_docs)]
 
+#[path = "../check/classic.rs"]
+mod classic;
 mod rows;
 
 use std::{

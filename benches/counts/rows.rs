@@ -6,9 +6,9 @@ use futures_util::FutureExt as _;
 use prost::Message as _;
 use rolecall::{
     api::Api,
-    engine::{BoundRole, CompiledCatalog, EffectiveSet, Holdings, NoConditions, Standing, Subject, decide},
+    engine::{Standing, Subject, decide},
     files,
-    model::{Catalog, Number, PermissionIndex},
+    model::PermissionIndex,
     presets::INFOBIP_CLASSIC,
     proto::{CheckRequest, CheckResponse, authorization_service_server::AuthorizationService as _},
     service::{
@@ -18,6 +18,8 @@ use rolecall::{
     store::{MemoryLog, MemoryStore},
 };
 use tonic::Request;
+
+use super::classic::Classic;
 
 /// Runs what is counted.
 type Counting<'a> = &'a mut dyn FnMut(&mut dyn FnMut(u64));
@@ -38,27 +40,9 @@ pub const ROWS: [Row; 5] = [
 const PERMISSION: &str = "reports.detailed.view";
 
 fn decision(counting: Counting<'_>) {
-    let definition = files::parse_catalog(INFOBIP_CLASSIC.catalog.as_bytes()).unwrap();
-    let numbers = |from: u64, count: usize| -> Vec<Number> { (from..from + count as u64).map(Number).collect() };
-    let features = numbers(1_000, definition.features.len());
-    let count = definition.permissions.len() as u32;
-    let catalog = Catalog {
-        number: Number(1),
-        feature_numbers: features.clone(),
-        permission_numbers: numbers(10_000, definition.permissions.len()),
-        role_numbers: numbers(100_000, definition.roles.len()),
-        resource_type_numbers: numbers(200_000, definition.resource_types.len()),
-        policy_numbers: numbers(300_000, definition.policies.len()),
-        definition,
-    };
-    let compiled = Arc::new(CompiledCatalog::new(catalog, Arc::new(NoConditions)));
-    let roles: Vec<_> =
-        numbers(100_000, 3).iter().map(|role| compiled.role_of_number(*role).unwrap().clone()).collect();
-    let bindings =
-        roles.iter().map(|role| BoundRole { role: role.number, resource: None, is_expired: false }).collect();
-    let holdings = Holdings { bindings, roles, ..Holdings::default() };
-    let set = Arc::new(EffectiveSet::new(compiled, &features, holdings));
-    let subject = Subject { standing: Standing::Active, set };
+    let classic = Classic::new();
+    let count = classic.permissions();
+    let subject = Subject { standing: Standing::Active, set: Arc::new(classic.set()) };
     counting(&mut |number| {
         black_box(decide(black_box(&subject), PermissionIndex(number as u32 % count)));
     });
