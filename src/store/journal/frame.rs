@@ -285,13 +285,16 @@ impl FrameReader {
             Some(Whole::Group) => {
                 decode(proto::Group::decode(hashed).map_err(|error| error.to_string())?.changes, personal)
             }
-            Some(Whole::Large { hashed, personal }) => {
+            Some(Whole::Large { hashed, personal, parts_hash }) => {
+                if *parts_hash != *Sha256::digest(hashed) {
+                    return Err("the parts of a large change were expected to be those that its commit names".into());
+                }
                 decode(vec![proto::Change::decode(hashed).map_err(|error| error.to_string())?], personal)
             }
         }
     }
 
-    /// Verifies the changes that a frame completes, without making them.
+    /// Verifies the changes that a frame completes, without making them. The chain has to have vouched for the frames.
     ///
     /// # Errors
     /// What was expected.
@@ -299,7 +302,7 @@ impl FrameReader {
         match self.complete(header, hashed, personal)? {
             None => Ok(()),
             Some(Whole::Group) => verify::group(header, hashed, personal),
-            Some(Whole::Large { hashed, personal }) => verify::large(header, hashed, personal),
+            Some(Whole::Large { hashed, personal, .. }) => verify::large(header, hashed, personal),
         }
     }
 
@@ -321,11 +324,11 @@ impl FrameReader {
             FrameKind::Commit => {
                 let commit = proto::Commit::decode(hashed).map_err(|error| error.to_string())?;
                 let part_count = std::mem::take(&mut self.part_count);
-                let has_parts = part_count > 0 && commit.part_count == part_count;
-                if !has_parts || *commit.parts_hash != *Sha256::digest(&self.hashed) {
-                    return Err("the parts of a large change were expected to be those that its commit names".into());
+                if part_count == 0 || commit.part_count != part_count {
+                    return Err("as many parts of a large change as its commit names were expected".into());
                 }
-                Ok(Some(Whole::Large { hashed: &self.hashed, personal: &self.personal }))
+                let parts_hash = commit.parts_hash;
+                Ok(Some(Whole::Large { hashed: &self.hashed, personal: &self.personal, parts_hash }))
             }
         }
     }
@@ -336,7 +339,14 @@ enum Whole<'a> {
     /// The changes that it holds itself.
     Group,
     /// The change whose parts came before it.
-    Large { hashed: &'a [u8], personal: &'a [u8] },
+    Large {
+        /// The change.
+        hashed: &'a [u8],
+        /// Its personal section.
+        personal: &'a [u8],
+        /// What the change hashes to.
+        parts_hash: Vec<u8>,
+    },
 }
 
 fn decode(changes: Vec<proto::Change>, personal: &[u8]) -> Result<Vec<Change>, String> {
