@@ -22,12 +22,13 @@ const TABLE: &[Row] = &[
     // Which texts are conditions is asked of the language; times are written as prost writes them.
     Row("files", "conditions model", "granit_parser prost_types serde serde_json"),
     Row("presets", "", ""),
-    Row("store", "model", "arc_swap crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
+    Row("protobuf", "", "prost"),
+    Row("store", "model protobuf", "arc_swap crc32fast getrandom prost rustix sha2 sled thiserror tracing"),
     Row("cache", "model", "arc_swap bytemuck foldhash moka shuttle"),
     Row("service", "cache conditions engine files model store", "thiserror tokio tracing"),
     Row(
         "api",
-        "files model proto service",
+        "files model proto protobuf service",
         "base64 crc32fast futures_util http prost prost_types sha2 tokio tokio_stream tonic tonic_types tower \
          tracing",
     ),
