@@ -9,7 +9,10 @@ use super::{
     facts,
     writer::Write,
 };
-use crate::model::{Key, KeyRange, Number, RequestKey};
+use crate::{
+    model::{Key, KeyRange, Number, RequestKey},
+    store::View as _,
+};
 
 /// Users, each with its account before it.
 pub type Erasures = Vec<(Number, Number)>;
@@ -30,6 +33,19 @@ impl Service {
             })
             .await?;
         Ok(pending.collect())
+    }
+
+    /// Whether the server is yet to write something that nobody asks for: what deleted things leave is swept, and
+    /// personal fields are erased. Answers do not depend on it. Cost: two look-ups.
+    ///
+    /// # Errors
+    /// If the facts cannot be read.
+    pub async fn has_leftovers(&self) -> Result<bool, ServiceError> {
+        let left = self.read(ReadAt::Latest, |_, view| {
+            let is_left = |range| view.scan(range, None, 1).map(|found| !found.is_empty());
+            Ok(is_left(KeyRange::Retired)? || is_left(KeyRange::Erasures)?)
+        });
+        Ok(left.await?.0)
     }
 }
 

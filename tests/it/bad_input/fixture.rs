@@ -11,7 +11,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 use rolecall::{api::Tokens, model::Revision, proto::GetAccountRequest};
-use tonic::{Status, transport::Channel};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint},
+};
 
 use super::{
     files::{account_file, catalog_file, foreign_account_file, foreign_catalog_file},
@@ -32,6 +35,7 @@ pub struct Etags {
 /// What the cases are made with.
 pub struct Fixture {
     pub server: TestServer,
+    pub address: Endpoint,
     pub channel: Channel,
     pub methods: Vec<MethodDescriptor>,
     /// For each list the token of its second page; empty if it gave none.
@@ -79,8 +83,8 @@ impl Fixture {
         for account in [account_file("demo", ""), foreign_account_file()] {
             clients.apply_account(&account).await.unwrap();
         }
-        let address = format!("http://{}", server.running.address.unwrap());
-        let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+        let address = Channel::from_shared(format!("http://{}", server.running.address.unwrap())).unwrap();
+        let channel = address.connect().await.unwrap();
         let request = GetAccountRequest { name: "accounts/demo".to_owned(), consistency: None };
         let consistency_token = clients.accounts.get_account(request).await.unwrap().into_inner().consistency_token;
         let token = URL_SAFE_NO_PAD.decode(&consistency_token).unwrap();
@@ -88,6 +92,7 @@ impl Fixture {
         let none = String::new;
         let mut fixture = Self {
             server,
+            address,
             channel,
             methods: wire::methods(&wire::descriptors()),
             page_tokens: BTreeMap::new(),
@@ -283,19 +288,14 @@ impl Fixture {
         }
     }
 
-    /// Waits until what writes in the background has ended: what is swept after deletes, which follows at once, and
-    /// personal fields that are erased, which are looked for once a second.
+    /// Waits until the server has nothing more to write by itself. However long a disk takes, it is not enough that
+    /// nothing was written for a while.
     async fn settle(&self) {
-        const QUIET: u32 = 15;
-        let head = || self.server.running.service().head().revision;
-        let (mut before, mut quiet) = (head(), 0);
-        for _ in 0..600 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            quiet = if head() == before { quiet + 1 } else { 0 };
-            if quiet == QUIET {
+        for _ in 0..1_200 {
+            if !self.server.running.service().has_leftovers().await.unwrap() {
                 return;
             }
-            before = head();
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("the server does not stop writing");
     }
