@@ -418,13 +418,20 @@ async fn mark_times(service: Service, opened: Arc<Opened>, mut stopping: watch::
     }
 }
 
+/// Who writes more than this from one look to the next loads users or files: a thousand single writes a second stay below
+/// half of it.
+const BUSY_BYTES: u64 = 1 << 20;
+
 /// Erases what is to be erased, and takes snapshots, as long as writes are taken.
 async fn maintain(service: Service, opened: Arc<Opened>, mut stopping: watch::Receiver<bool>) {
+    let mut seen = opened.journal_bytes();
     while still_runs(&mut stopping).await && service.takes_writes() {
         if let Err(error) = erase::run(&service, &opened).await {
             tracing::error!(%error, "could not erase personal fields; trying again");
         }
-        if opened.should_snapshot() {
+        let bytes = opened.journal_bytes();
+        let is_busy = bytes.saturating_sub(std::mem::replace(&mut seen, bytes)) > BUSY_BYTES;
+        if opened.should_snapshot(is_busy) {
             let (opened, now) = (Arc::clone(&opened), service.now());
             let outcome = tokio::task::spawn_blocking(move || {
                 let revision = opened.snapshot()?;

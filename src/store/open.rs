@@ -36,6 +36,9 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 /// How long an earlier store of the same process may take to let go of sled's file.
 const SLED_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How much further apart snapshots are while much is written.
+const BUSY_DISTANCE: u64 = 4;
+
 /// How a data directory is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenOptions {
@@ -43,7 +46,8 @@ pub struct OpenOptions {
     pub journal: JournalOptions,
     /// What sled is told to cache, in bytes. It takes several times as much memory.
     pub cache_bytes: u64,
-    /// A snapshot is due when the journal has grown by so many bytes since the last one, and by as many as that has.
+    /// A snapshot is due when the journal has grown by so many bytes since the last one, and by as many as that has; see
+    /// [`Opened::should_snapshot`].
     pub snapshot_every_bytes: u64,
     /// Changes younger than this are never deleted.
     pub journal_kept: Duration,
@@ -238,16 +242,25 @@ impl Opened {
         self.store_id
     }
 
-    /// Whether the journal has grown so much since the last snapshot that another one is due: by as much as the options
-    /// say, and by as much as the snapshot has.
+    /// About how many bytes the journal has. Cost: linear in the number of its segments.
     #[must_use]
-    pub fn should_snapshot(&self) -> bool {
+    pub fn journal_bytes(&self) -> u64 {
+        self.log.bytes_after(Revision(0))
+    }
+
+    /// Whether the journal has grown so much since the last snapshot that another one is due: by as much as the options
+    /// say, and by as much as the snapshot has. `is_busy`: much is being written just now, and so it waits for as long as
+    /// that goes on, but not until the journal has grown by more than four times that.
+    #[must_use]
+    pub fn should_snapshot(&self, is_busy: bool) -> bool {
         let newest = snapshot::list(&self.paths.snapshots, self.store_id).unwrap_or_default().into_iter().next();
         // Each is the whole state. As far apart as the last one is large, all of them together cost no more than what was
         // written since the beginning, a few times over; and reading the journal behind it no more than reading it.
         let size = newest.as_ref().and_then(|file| file.path.metadata().ok()).map_or(0, |metadata| metadata.len());
         let revision = newest.map(|file| file.revision).unwrap_or_default();
-        self.log.bytes_after(revision) > self.options.snapshot_every_bytes.max(size)
+        let distance = self.options.snapshot_every_bytes.max(size);
+        // An import would pay for several that are of no use once it has ended.
+        self.log.bytes_after(revision) > if is_busy { distance.saturating_mul(BUSY_DISTANCE) } else { distance }
     }
 
     /// Writes a snapshot of the head while writes go on, and deletes all but the last two. Gives its revision. To be

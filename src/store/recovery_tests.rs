@@ -383,13 +383,39 @@ fn a_state_that_opens_but_is_not_what_the_journal_says_is_rebuilt() {
 }
 
 #[test]
+fn a_snapshot_waits_while_much_is_written_but_not_for_ever() {
+    let directory = fast_directory();
+    let mut writer = filled(directory.path(), options(), Random::seeded("busy"));
+    let opened = open(directory.path(), options()).unwrap();
+    opened.snapshot().unwrap();
+    let beginning = opened.journal_bytes();
+    // How far the journal has grown when one is due.
+    let mut due = |is_busy| {
+        let mut before = 0;
+        loop {
+            let grown = opened.journal_bytes() - beginning;
+            if opened.should_snapshot(is_busy) {
+                return before..grown;
+            }
+            before = grown;
+            let (expected, group) = (writer.head(), writer.group(1, 20, 30));
+            opened.log.append(expected, &group, writer.digest).unwrap();
+        }
+    };
+    let (quiet, busy) = (due(false), due(true));
+    assert!(quiet.end > options().snapshot_every_bytes);
+    // Segments have headers, and there are small ones here.
+    assert!(19 * quiet.start < 5 * busy.end && 5 * busy.start < 21 * quiet.end, "{quiet:?} and {busy:?}");
+}
+
+#[test]
 fn what_was_pruned_is_gone_with_a_reason_and_the_rest_can_be_rebuilt_from_a_snapshot() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = filled(directory.path(), options(), Random::seeded("prune"));
     let opened = open(directory.path(), options()).unwrap();
-    assert!(opened.should_snapshot());
+    assert!(opened.should_snapshot(false));
     opened.snapshot().unwrap();
-    assert!(!opened.should_snapshot());
+    assert!(!opened.should_snapshot(false));
     assert_eq!(opened.prune(Timestamp(u64::MAX)).unwrap().segments, 0, "one snapshot is not enough");
     for _ in 0..3 {
         let expected = writer.head();
