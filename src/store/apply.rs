@@ -7,12 +7,7 @@
 //! misses nothing. Of a large change the index of users is written beside the records, by a thread of its own: the two
 //! have no row in common. Read [`SledStore::apply_all`].
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    thread,
-};
-
-use sled::Batch;
+use std::collections::BTreeSet;
 
 use super::{
     Digest, StoreError,
@@ -21,7 +16,7 @@ use super::{
     key_codec::encode_key,
     record_codec::encode_record,
     sled_store::{META_KEY, Meta, SledStore, Writer, engine, suffixed, value},
-    user_index::{Pending, Who, keys::are_of_one_row, who},
+    user_index::{IndexRows, IndexWork, Pending, Who, keys::are_of_one_row, who},
 };
 use crate::model::{Change, RecordChange, Revision};
 
@@ -122,7 +117,7 @@ impl SledStore {
         &self,
         writer: &mut Writer,
         piece: Piece<'_>,
-        stops: Stops,
+        mut stops: Stops,
     ) -> Result<(Digest, Digest), StoreError> {
         let last = piece.last().map(|change| change.revision).unwrap_or_default();
         // A crash can have left rows of it.
@@ -130,51 +125,63 @@ impl SledStore {
         let begun = Meta { applying: last, ..writer.meta };
         self.meta_tree().insert(META_KEY, begun.encode()).map_err(engine)?;
         writer.meta = begun;
-        let write_index = || self.write_index(piece, last, is_again, &begun, stops.index);
-        if records_of(piece) <= PIECE_RECORDS {
-            return Ok((self.write_records(piece, stops.records)?, write_index()?));
+        let mut index = IndexRun::begin(self, last, is_again, &begun)?;
+        let mut thread = match records_of(piece) > PIECE_RECORDS {
+            true => Some(writer.index_thread(self)?),
+            false => None,
+        };
+        let mut history = Digest::default();
+        for chunk in chunks(piece) {
+            let work = index.next(self, &chunk, &mut stops.index)?;
+            let mut write_records = || self.write_records(&chunk, &mut stops.records);
+            let sum = match &mut thread {
+                Some(thread) => thread.beside(work, write_records)?,
+                None => {
+                    self.users.write(self.meta_tree(), &work)?;
+                    write_records()?
+                }
+            };
+            history = history.plus(sum);
         }
-        thread::scope(|scope| {
-            let index = thread::Builder::new()
-                .name("rolecall-index".to_owned())
-                .spawn_scoped(scope, write_index)
-                .map_err(|source| StoreError::Io { path: "state".into(), source })?;
-            let history = self.write_records(piece, stops.records);
-            let index = index.join().unwrap_or_else(|_| Err(StoreError::Engine("writing the index panicked".into())));
-            Ok((history?, index?))
-        })
+        Ok((history, index.digest))
     }
 
     /// Writes before-images and records. Gives the sum of the before-images.
-    fn write_records(&self, piece: Piece<'_>, mut stop: usize) -> Result<Digest, StoreError> {
+    fn write_records(&self, chunk: &[Part<'_>], stop: &mut usize) -> Result<Digest, StoreError> {
         let mut sum = Digest::default();
-        for chunk in chunks(piece) {
-            let mut rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
-            for (change, records) in chunk {
-                for RecordChange { key, before, after } in records {
-                    let key = encode_key(key);
-                    if let Some(before) = before {
-                        let record = encode_record(&before.value);
-                        let value = self.whole_value(&key, before.revision, &record)?;
-                        self.history.insert(suffixed(&key, change.revision), value).map_err(engine)?;
-                        sum = sum.plus(history_row(&key, before.revision, change.revision, &record));
-                    }
-                    let value = match after {
-                        Some(after) => Some(self.whole_value(&key, change.revision, &encode_record(after))?),
-                        None => None,
-                    };
-                    // Of one key the last change counts.
-                    rows.insert(key, value);
+        if *stop == 0 {
+            return Ok(sum);
+        }
+        let mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
+        for (change, records) in chunk {
+            for RecordChange { key, before, after } in *records {
+                let key = encode_key(key);
+                if let Some(before) = before {
+                    let record = encode_record(&before.value);
+                    let value = self.whole_value(&key, before.revision, &record)?;
+                    self.history.insert(suffixed(&key, change.revision), value).map_err(engine)?;
+                    sum = sum.plus(history_row(&key, before.revision, change.revision, &record));
                 }
-            }
-            for (key, value) in rows {
-                let Some(left) = stop.checked_sub(1) else { return Ok(sum) };
-                stop = left;
-                match value {
-                    Some(value) => self.state.insert(key, value).map_err(engine)?,
-                    None => self.state.remove(key).map_err(engine)?,
+                let value = match after {
+                    Some(after) => Some(self.whole_value(&key, change.revision, &encode_record(after))?),
+                    None => None,
                 };
+                rows.push((key, value));
             }
+        }
+        // Of one key the last change counts: a stable sort leaves it behind the others.
+        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut rows = rows.into_iter().peekable();
+        while let Some((key, value)) = rows.next() {
+            if rows.peek().is_some_and(|(next, _)| *next == key) {
+                continue;
+            }
+            let Some(left) = stop.checked_sub(1) else { return Ok(sum) };
+            *stop = left;
+            match value {
+                Some(value) => self.state.insert(key, value).map_err(engine)?,
+                None => self.state.remove(key).map_err(engine)?,
+            };
         }
         Ok(sum)
     }
@@ -183,65 +190,74 @@ impl SledStore {
     fn whole_value(&self, key: &[u8], revision: Revision, record: &[u8]) -> Result<Vec<u8>, StoreError> {
         value(key, revision, record, |key, part| self.parts.insert(key, part).map(drop).map_err(engine))
     }
+}
 
-    /// Writes the index of users. Gives what it sums up to then.
-    ///
-    /// The row of a user comes behind its entries: where it is there after a crash, they are too, and where it is not, they
-    /// are written again. What was there already cannot be summed up any more, and so the sum stands in a mark beforehand.
-    fn write_index(
-        &self,
-        piece: Piece<'_>,
-        last: Revision,
-        is_again: bool,
-        begun: &Meta,
-        mut stop: usize,
-    ) -> Result<Digest, StoreError> {
+/// Making a piece into rows of the index of users.
+///
+/// The row of a user comes behind its entries: where it is there after a crash, they are too, and where it is not, they
+/// are written again. What was there already cannot be summed up any more, and so the sum stands in a mark beforehand.
+struct IndexRun {
+    store_id: u64,
+    /// Of the last change of the piece.
+    last: Revision,
+    is_again: bool,
+    /// The mark that the run before has left.
+    mark: Option<IndexMark>,
+    /// How many records have been made into rows, and what the index sums up to with these.
+    records: usize,
+    digest: Digest,
+    /// A test wants no more of it.
+    is_stopped: bool,
+}
+
+impl IndexRun {
+    fn begin(store: &SledStore, last: Revision, is_again: bool, begun: &Meta) -> Result<Self, StoreError> {
         let store_id = begun.store_id;
         let mark = match is_again {
-            true => self.meta_tree().get(INDEX_KEY).map_err(engine)?,
+            true => store.meta_tree().get(INDEX_KEY).map_err(engine)?,
             false => None,
         };
         let mark = mark.and_then(|mark| IndexMark::decode(store_id, &mark)).filter(|mark| mark.revision == last);
-        let (mut digest, mut records) = (begun.users_digest, 0);
-        for chunk in chunks(piece) {
-            let mut pending = Pending::default();
-            for (change, of_change) in chunk {
-                records += of_change.len();
-                self.users.add(&mut pending, of_change, change, !is_again)?;
-            }
-            let (rows, after) = pending.rows(digest);
-            digest = after;
-            match mark {
-                Some(mark) if records < mark.records => {}
-                Some(mark) if records == mark.records => digest = mark.digest,
-                _ if rows.is_empty() => {}
-                _ => {
-                    let mark = IndexMark { revision: last, records, digest };
-                    self.meta_tree().insert(INDEX_KEY, mark.encode(store_id)).map_err(engine)?;
-                }
-            }
-            // Pieces of one row are of use together alone.
-            for pieces in rows.chunk_by(|(one, _), (other, _)| are_of_one_row(one, other)) {
-                let Some(left) = stop.checked_sub(pieces.len()) else { return Ok(digest) };
-                stop = left;
-                match pieces {
-                    [(key, Some(value))] => _ = self.users.0.insert(key, value.as_slice()).map_err(engine)?,
-                    [(key, None)] => _ = self.users.0.remove(key).map_err(engine)?,
-                    pieces => {
-                        let mut batch = Batch::default();
-                        for (key, value) in pieces {
-                            match value {
-                                Some(value) => batch.insert(key.as_slice(), value.as_slice()),
-                                None => batch.remove(key.as_slice()),
-                            }
-                        }
-                        self.users.0.apply_batch(batch).map_err(engine)?;
-                    }
-                }
-            }
-        }
-        Ok(digest)
+        Ok(Self { store_id, last, is_again, mark, records: 0, digest: begun.users_digest, is_stopped: false })
     }
+
+    /// The rows of the next records. All before them have to be written.
+    fn next(&mut self, store: &SledStore, chunk: &[Part<'_>], stop: &mut usize) -> Result<IndexWork, StoreError> {
+        if self.is_stopped {
+            return Ok(IndexWork::default());
+        }
+        let mut pending = Pending::default();
+        for (change, of_change) in chunk {
+            self.records += of_change.len();
+            store.users.add(&mut pending, of_change, change, !self.is_again)?;
+        }
+        let (mut rows, after) = pending.rows(self.digest);
+        self.digest = after;
+        let (records, digest) = (self.records, self.digest);
+        let mark = match self.mark {
+            Some(mark) if records < mark.records => None,
+            Some(mark) if records == mark.records => {
+                self.digest = mark.digest;
+                None
+            }
+            _ if rows.is_empty() => None,
+            _ => Some(IndexMark { revision: self.last, records, digest }),
+        };
+        self.is_stopped = stops_within(&mut rows, stop);
+        Ok(IndexWork { mark: mark.map(|mark| (INDEX_KEY.to_vec(), mark.encode(self.store_id))), rows })
+    }
+}
+
+/// Leaves so many rows, of a user's row that is cut in pieces all or none. Whether any were taken away.
+fn stops_within(rows: &mut IndexRows, stop: &mut usize) -> bool {
+    let all = rows.len();
+    let mut kept = 0;
+    for pieces in rows.chunk_by(|(one, _), (other, _)| are_of_one_row(one, other)) {
+        let Some(left) = stop.checked_sub(pieces.len()) else { break };
+        (*stop, kept) = (left, kept + pieces.len());
+    }
+    rows.truncate(kept);
+    kept < all
 }
 
 fn records_of(piece: Piece<'_>) -> usize {

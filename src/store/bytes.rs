@@ -8,6 +8,11 @@ use crate::model::{Revision, Timestamp};
 pub(super) struct Writer(pub(super) Vec<u8>);
 
 impl Writer {
+    /// One that is not moved until it has more than so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self

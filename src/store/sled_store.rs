@@ -26,7 +26,7 @@ use super::{
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
     record_codec::decode_record,
-    user_index::{Pending, UserIndex},
+    user_index::{IndexThread, Pending, UserIndex},
     user_texts::UserText,
 };
 use crate::model::{Change, Key, KeyRange, Number, Record, Revision, Stamped};
@@ -61,6 +61,8 @@ pub struct SledStore {
 pub(super) struct Writer {
     pub meta: Meta,
     stopped: bool,
+    /// Begun with the first large change.
+    index_thread: Option<IndexThread>,
 }
 
 impl Writer {
@@ -70,6 +72,14 @@ impl Writer {
         let outcome = work(self);
         self.stopped = outcome.is_err();
         outcome
+    }
+
+    /// The thread that writes the index of users beside the records of large changes.
+    pub(super) fn index_thread(&mut self, store: &SledStore) -> Result<&mut IndexThread, StoreError> {
+        match &mut self.index_thread {
+            Some(thread) => Ok(thread),
+            none => Ok(none.insert(IndexThread::start(&store.users, &store.meta)?)),
+        }
     }
 }
 
@@ -185,7 +195,7 @@ pub(super) fn value<E>(
     mut put_part: impl FnMut(Vec<u8>, &[u8]) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
     if record.len() <= VALUE_BYTES {
-        return Ok(Layout::default().bytes(&[0]).u64(revision.0).bytes(record).0);
+        return Ok(Layout::with_capacity(9 + record.len()).bytes(&[0]).u64(revision.0).bytes(record).0);
     }
     let mut count = 0;
     for part in record.chunks(VALUE_BYTES) {
@@ -197,7 +207,7 @@ pub(super) fn value<E>(
 
 /// A key with a revision behind it; sorts as the keys do, then by revision.
 pub(super) fn suffixed(key: &[u8], revision: Revision) -> Vec<u8> {
-    Layout::default().bytes(key).bytes(&[0]).u64(revision.0).0
+    Layout::with_capacity(key.len() + 16).bytes(key).bytes(&[0]).u64(revision.0).0
 }
 
 pub(super) fn part_key(key: &[u8], revision: Revision, position: u32) -> Vec<u8> {
@@ -245,7 +255,7 @@ impl SledStore {
             parts,
             users,
             meta,
-            writer: Mutex::new(Writer { meta: known, stopped: !is_whole }),
+            writer: Mutex::new(Writer { meta: known, stopped: !is_whole, index_thread: None }),
             suspect: AtomicBool::new(false),
             erasures: Erasures::default(),
             deletions: AtomicU64::new(0),

@@ -61,9 +61,15 @@ impl UserIndex {
     /// Adds all that the records say of one user, of whom nothing is pending but what takes it out.
     pub(super) fn derive_user(&self, pending: &mut Pending, store: &SledStore, who: Who) -> Result<(), StoreError> {
         self.touch(pending, who)?;
-        for ((revision, is_profile), record) in events(store, who)? {
-            let record = record.as_ref();
-            pending.set(who, if is_profile { Source::Profile(record) } else { Source::User(record) }, revision);
+        let events: Vec<_> = events(store, who)?.into_iter().collect();
+        // What one change wrote is taken in at once, as it was then.
+        for of_change in events.chunk_by(|((one, _), _), ((other, _), _)| one == other) {
+            let sources = of_change.iter().map(|((_, is_profile), record)| match is_profile {
+                true => Source::Profile(record.as_ref()),
+                false => Source::User(record.as_ref()),
+            });
+            let revision = of_change.first().map(|((revision, _), _)| *revision).unwrap_or_default();
+            pending.set(who, &sources.collect::<Vec<_>>(), revision);
         }
         Ok(())
     }

@@ -5,6 +5,8 @@
 //! user's row. `ENDED`, account, user, revision at which it ended, kind, what is shared, text, revision from which on:
 //! nothing; there so that entries that ended are found without reading those that did not.
 
+use sled::IVec;
+
 use super::{Entry, UserText, Who, damaged};
 use crate::{
     model::{Number, Revision},
@@ -33,12 +35,16 @@ fn kind(by: UserText) -> u8 {
 /// A text so that it sorts as its bytes do, and that its end sorts before every byte: a zero byte gets a one behind it,
 /// and the end is two zero bytes.
 fn escaped(key: Writer, text: &str) -> Writer {
-    text.bytes().fold(key, |key, byte| if byte == 0 { key.bytes(&[0, 1]) } else { key.bytes(&[byte]) })
+    let mut pieces = text.as_bytes().split(|byte| *byte == 0);
+    let key = key.bytes(pieces.next().unwrap_or_default());
+    pieces.fold(key, |key, piece| key.bytes(&[0, 1]).bytes(piece))
 }
 
 /// What the keys of all entries begin with that share so much and whose text begins with a prefix.
 pub(super) fn entries_with(account: Number, by: UserText, shared: u8, prefix: &str) -> Vec<u8> {
-    escaped(Writer::default().bytes(&[ENTRY]).u64(account.0).bytes(&[kind(by), shared]), prefix).0
+    // With room for what an entry's key has behind it.
+    let key = Writer::with_capacity(prefix.len() + 32).bytes(&[ENTRY]).u64(account.0).bytes(&[kind(by), shared]);
+    escaped(key, prefix).0
 }
 
 /// What the keys of all versions of an entry begin with; behind it stands the revision.
@@ -46,8 +52,8 @@ pub(super) fn versions_of((account, user): Who, by: UserText, shared: u8, text: 
     Writer(entries_with(account, by, shared, text)).bytes(&[0, 0]).u64(user.0).0
 }
 
-pub(super) fn entry_key(who: Who, entry: &Entry, since: Revision) -> Vec<u8> {
-    Writer(versions_of(who, entry.by, entry.shared, &entry.text)).u64(!since.0).0
+pub(super) fn entry_key(who: Who, entry: &Entry<'_>, since: Revision) -> Vec<u8> {
+    Writer(versions_of(who, entry.by, entry.shared, entry.text)).u64(!since.0).0
 }
 
 /// The text, the user and the revision of an entry's key.
@@ -74,8 +80,8 @@ pub(super) fn split_entry(key: &[u8]) -> Result<(String, Number, Revision), Stor
     parse().ok_or_else(|| damaged("the key of an entry cannot be read"))
 }
 
-pub(super) fn entry_value(removed: Revision) -> Vec<u8> {
-    removed.0.to_be_bytes().to_vec()
+pub(super) fn entry_value(removed: Revision) -> IVec {
+    IVec::from(&removed.0.to_be_bytes())
 }
 
 /// The revision at which an entry ended.
@@ -103,9 +109,9 @@ pub(super) fn ended_of((account, user): Who) -> Vec<u8> {
     Writer::default().bytes(&[ENDED]).u64(account.0).u64(user.0).0
 }
 
-pub(super) fn ended_key(who: Who, entry: &Entry, since: Revision, removed: Revision) -> Vec<u8> {
+pub(super) fn ended_key(who: Who, entry: &Entry<'_>, since: Revision, removed: Revision) -> Vec<u8> {
     let key = Writer(ended_of(who)).u64(removed.0).bytes(&[kind(entry.by), entry.shared]);
-    escaped(key, &entry.text).bytes(&[0, 0]).u64(since.0).0
+    escaped(key, entry.text).bytes(&[0, 0]).u64(since.0).0
 }
 
 /// The key of the entry that ended, and the revision at which it did.

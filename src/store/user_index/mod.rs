@@ -3,19 +3,21 @@
 //! An entry says that a user had a text from one revision on up to another, so that a page can be read as it stood at
 //! any revision that is kept, whatever is written meanwhile. What a write has to take out follows from the index's own
 //! row of the user, never from a before-image: those of personal values can have been erased. Read [`UserTexts`] first.
-//! `find` reads the index, `derive` builds it from records, `keys` has the layout.
+//! `find` reads the index, `derive` builds it from records, `write` writes its rows, `keys` has the layout.
 
 mod derive;
 mod find;
 pub(super) mod keys;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sled::{Batch, Tree};
+use sled::{Batch, IVec, Tree};
 
 use self::keys::{chunk_key, ended_key, entry_key, entry_value, rows_of, user_key};
+pub(super) use self::write::{IndexThread, IndexWork};
 use super::{
     Digest, StoreError, UserText,
     bytes::{Reader, Writer},
@@ -59,28 +61,31 @@ pub(super) struct UserTexts {
 /// One text of one user. `shared`: how many bytes it has in common with the user's text before it, plus one; 0: it is
 /// the first. It is the first of the user's texts with a prefix exactly if `shared` is no more than the prefix is long:
 /// so entries are kept apart by it, and no page has to pass over those that are not the first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Entry {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry<'a> {
     by: UserText,
-    text: String,
+    text: &'a str,
     shared: u8,
 }
 
 impl UserTexts {
     /// The entries that the texts make.
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Vec<Entry<'_>> {
         let Some(id) = &self.id else { return Vec::new() };
-        let mut entries = vec![Entry { by: UserText::Name, text: self.name.clone(), shared: 0 }];
-        let mut texts: BTreeSet<&String> = self.personal.iter().collect();
-        texts.insert(id);
-        let mut before: Option<&String> = None;
+        let mut texts: Vec<&str> = self.personal.iter().map(String::as_str).collect();
+        if let Err(place) = texts.binary_search(&id.as_str()) {
+            texts.insert(place, id);
+        }
+        let mut entries = Vec::with_capacity(1 + texts.len());
+        entries.push(Entry { by: UserText::Name, text: &self.name, shared: 0 });
+        let mut before: Option<&str> = None;
         for text in texts {
             let shared = before.map_or(0, |before| {
                 let common = before.bytes().zip(text.bytes()).take_while(|(one, other)| one == other).count();
                 // Texts are at most 128 bytes long.
                 u8::try_from(common + 1).unwrap_or(u8::MAX)
             });
-            entries.push(Entry { by: UserText::Any, text: text.clone(), shared });
+            entries.push(Entry { by: UserText::Any, text, shared });
             before = Some(text);
         }
         entries
@@ -115,7 +120,8 @@ impl UserTexts {
         let count = reader.u32()?;
         let personal = (0..count).map(|_| text(&mut reader)).collect::<Option<_>>()?;
         let mut texts = Self { id: (is_there == 1).then_some(id), name, personal, since: Vec::new() };
-        for _ in texts.entries() {
+        let count = texts.entries().len();
+        for _ in 0..count {
             texts.since.push(Revision(reader.u64()?));
         }
         reader.0.is_empty().then_some(texts)
@@ -152,16 +158,16 @@ pub(super) struct Pending {
 }
 
 /// Rows to be written, each key once; none: it goes.
-pub(super) type IndexRows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+pub(super) type IndexRows = Vec<(Vec<u8>, Option<IVec>)>;
 
 #[derive(Debug)]
 struct Written {
-    before: Option<Vec<u8>>,
-    after: Option<Vec<u8>>,
+    before: Option<IVec>,
+    after: Option<IVec>,
 }
 
 impl Pending {
-    fn put(&mut self, key: Vec<u8>, before: Option<Vec<u8>>, after: Option<Vec<u8>>) {
+    fn put(&mut self, key: Vec<u8>, before: Option<IVec>, after: Option<IVec>) {
         match self.rows.entry(key) {
             std::collections::btree_map::Entry::Occupied(mut row) => row.get_mut().after = after,
             std::collections::btree_map::Entry::Vacant(row) => {
@@ -170,44 +176,47 @@ impl Pending {
         }
     }
 
-    /// Takes in what a record of a user says at a revision.
-    fn set(&mut self, who: Who, source: Source<'_>, revision: Revision) {
+    /// Takes in what records of a user say at a revision.
+    fn set(&mut self, who: Who, sources: &[Source<'_>], revision: Revision) {
         let (_, texts) = self.users.entry(who).or_default();
         let old = std::mem::take(texts);
         let mut new =
-            UserTexts { id: old.id.clone(), name: old.name.clone(), personal: old.personal.clone(), since: vec![] };
-        match source {
-            Source::User(Some(Record::User(user))) => new.id = Some(id_text(&user.id)),
-            Source::User(_) => new.id = None,
-            Source::Profile(Some(Record::Profile(profile))) => {
-                new.name = name_text(profile);
-                new.personal = personal_texts(profile);
-            }
-            Source::Profile(_) => {
-                new.name = String::new();
-                new.personal = BTreeSet::new();
+            UserTexts { id: old.id.clone(), name: old.name.clone(), personal: old.personal.clone(), since: Vec::new() };
+        for source in sources {
+            match source {
+                Source::User(Some(Record::User(user))) => new.id = Some(id_text(&user.id)),
+                Source::User(_) => new.id = None,
+                Source::Profile(Some(Record::Profile(profile))) => {
+                    new.name = name_text(profile);
+                    new.personal = personal_texts(profile);
+                }
+                Source::Profile(_) => {
+                    new.name = String::new();
+                    new.personal = BTreeSet::new();
+                }
             }
         }
-        let was: BTreeMap<Entry, Revision> = old.entries().into_iter().zip(old.since).collect();
+        let was: BTreeMap<Entry<'_>, Revision> = old.entries().into_iter().zip(old.since.iter().copied()).collect();
         let entries = new.entries();
         for (entry, since) in &was {
             if !entries.contains(entry) {
                 self.end(who, entry, *since, revision);
             }
         }
-        for entry in entries {
-            let since = was.get(&entry).copied().unwrap_or(revision);
-            if !was.contains_key(&entry) {
-                self.put(entry_key(who, &entry, since), None, Some(entry_value(STILL)));
+        let mut since = Vec::with_capacity(entries.len());
+        for entry in &entries {
+            since.push(was.get(entry).copied().unwrap_or(revision));
+            if !was.contains_key(entry) {
+                self.put(entry_key(who, entry, revision), None, Some(entry_value(STILL)));
             }
-            new.since.push(since);
         }
+        new.since = since;
         if let Some((_, texts)) = self.users.get_mut(&who) {
             *texts = new;
         }
     }
 
-    fn end(&mut self, who: Who, entry: &Entry, since: Revision, revision: Revision) {
+    fn end(&mut self, who: Who, entry: &Entry<'_>, since: Revision, revision: Revision) {
         let key = entry_key(who, entry, since);
         let before = Some(entry_value(STILL));
         if since == revision {
@@ -215,7 +224,7 @@ impl Pending {
             self.put(key, before, None);
         } else {
             self.put(key, before, Some(entry_value(revision)));
-            self.put(ended_key(who, entry, since, revision), None, Some(Vec::new()));
+            self.put(ended_key(who, entry, since, revision), None, Some(IVec::default()));
         }
     }
 
@@ -232,7 +241,7 @@ impl Pending {
     /// The same one by one: entries in the order of their keys, and only then what says that a user has them.
     pub(super) fn rows(&self, digest: Digest) -> (IndexRows, Digest) {
         let mut rows = Vec::with_capacity(self.rows.len() + self.users.len());
-        let digest = self.each(digest, |key, after| rows.push((key.to_vec(), after.map(<[u8]>::to_vec))));
+        let digest = self.each(digest, |key, after| rows.push((key.to_vec(), after.map(IVec::from))));
         (rows, digest)
     }
 
@@ -333,12 +342,12 @@ impl UserIndex {
             } else {
                 self.touch(pending, who)?;
             }
-            if matches!(found, Source::Profile(_))
-                && let Some(of_user) = of_user
-            {
-                pending.set(who, Source::User(of_user.after.as_ref()), change.revision);
+            match of_user {
+                Some(of_user) if matches!(found, Source::Profile(_)) => {
+                    pending.set(who, &[Source::User(of_user.after.as_ref()), found], change.revision);
+                }
+                _ => pending.set(who, &[found], change.revision),
             }
-            pending.set(who, found, change.revision);
         }
         Ok(())
     }
@@ -379,8 +388,8 @@ impl UserIndex {
     fn take_out(&self, pending: &mut Pending, ended: &[u8]) -> Result<(), StoreError> {
         let (key, _) = keys::split_ended(ended)?;
         let value = self.0.get(&key).map_err(engine)?.ok_or_else(|| damaged("an entry that ended is missing"))?;
-        pending.put(key, Some(value.to_vec()), None);
-        pending.put(ended.to_vec(), Some(Vec::new()), None);
+        pending.put(key, Some(value), None);
+        pending.put(ended.to_vec(), Some(IVec::default()), None);
         Ok(())
     }
 
