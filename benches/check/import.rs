@@ -235,6 +235,6 @@ pub fn measure(runtime: &tokio::runtime::Runtime) {
     }
     let [imports, loads, exports, scans] = figures;
     pairs::report(&format!("import of {users} users"), "per s", "sled alone, the same rows", &(imports, loads));
-    pairs::report("export of them", "per s", "sled alone, a scan", &(exports, scans));
+    pairs::report(&format!("export of {users} users"), "per s", "sled alone, a scan", &(exports, scans));
     println!("\nMost resident memory of the server: {peak_import} MiB at import, {peak_export} MiB with export");
 }
