@@ -205,10 +205,10 @@ impl Pending {
         }
         let mut since = Vec::with_capacity(entries.len());
         for entry in &entries {
-            since.push(was.get(entry).copied().unwrap_or(revision));
-            if !was.contains_key(entry) {
+            since.push(was.get(entry).copied().unwrap_or_else(|| {
                 self.put(entry_key(who, entry, revision), None, Some(entry_value(STILL)));
-            }
+                revision
+            }));
         }
         new.since = since;
         if let Some((_, texts)) = self.users.get_mut(&who) {
