@@ -1,4 +1,4 @@
-//! Applying changes: row by row in the order of their keys, and not in transactions.
+//! Applying changes: row by row, so that they fill the leaves of sled (`leaves`), and not in transactions.
 //!
 //! A transaction of sled reads every row that it writes, writes them in the order of their hashes, and keeps every reader
 //! waiting meanwhile. Changes need none. A piece of them is marked as begun before its first row, and the head moves behind
@@ -14,6 +14,7 @@ use super::{
     bytes::{Reader, Writer as Layout, checked},
     digest::history_row,
     key_codec::encode_key,
+    leaves::filling,
     record_codec::encode_record,
     sled_store::{META_KEY, Meta, SledStore, Writer, engine, suffixed, value},
     user_index::{IndexRows, IndexWork, Pending, Who, keys::are_of_one_row, who},
@@ -152,15 +153,15 @@ impl SledStore {
         if *stop == 0 {
             return Ok(sum);
         }
+        let mut history = Vec::new();
         let mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
         for (change, records) in chunk {
             for RecordChange { key, before, after } in *records {
                 let key = encode_key(key);
                 if let Some(before) = before {
                     let record = encode_record(&before.value);
-                    let value = self.whole_value(&key, before.revision, &record)?;
-                    self.history.insert(suffixed(&key, change.revision), value).map_err(engine)?;
                     sum = sum.plus(history_row(&key, before.revision, change.revision, &record));
+                    history.push((suffixed(&key, change.revision), self.whole_value(&key, before.revision, &record)?));
                 }
                 let value = match after {
                     Some(after) => Some(self.whole_value(&key, change.revision, &encode_record(after))?),
@@ -169,13 +170,19 @@ impl SledStore {
                 rows.push((key, value));
             }
         }
+        for (key, value) in filling(history) {
+            self.history.insert(key, value).map_err(engine)?;
+        }
         // Of one key the last change counts: a stable sort leaves it behind the others.
         rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let mut rows = rows.into_iter().peekable();
-        while let Some((key, value)) = rows.next() {
-            if rows.peek().is_some_and(|(next, _)| *next == key) {
-                continue;
+        rows.dedup_by(|next, kept| {
+            let is_same = next.0 == kept.0;
+            if is_same {
+                std::mem::swap(next, kept);
             }
+            is_same
+        });
+        for (key, value) in filling(rows) {
             let Some(left) = stop.checked_sub(1) else { return Ok(sum) };
             *stop = left;
             match value {

@@ -16,6 +16,7 @@ mod files;
 mod history;
 mod journal;
 mod key_codec;
+mod leaves;
 mod memory;
 mod open;
 mod prune;

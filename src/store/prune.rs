@@ -42,8 +42,8 @@ impl SledStore {
             if rows.count > 0 {
                 let mut writer = self.writer()?;
                 let meta = Meta { history_digest: writer.meta.history_digest.minus(sum), ..writer.meta };
-                self.finish(&mut writer, &rows, meta)?;
                 count += rows.count;
+                self.finish(&mut writer, rows, meta)?;
             }
             if seen < TRANSACTION_RECORDS {
                 break;
@@ -55,7 +55,7 @@ impl SledStore {
             let mut rows = Rows::default();
             self.users.prune(&mut rows.users, &mut from, oldest, TRANSACTION_RECORDS)?;
             let meta = writer.meta;
-            self.finish(&mut writer, &rows, meta)?;
+            self.finish(&mut writer, rows, meta)?;
         }
         Ok(count)
     }

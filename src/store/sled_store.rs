@@ -348,7 +348,7 @@ impl SledStore {
     }
 
     /// Writes rows and meta together. What the index of users sums up to is worked out here.
-    fn commit(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<Meta, StoreError> {
+    fn commit(&self, writer: &mut Writer, rows: Rows, meta: Meta) -> Result<Meta, StoreError> {
         let (users, users_digest) = rows.users.batch(writer.meta.users_digest);
         let meta = Meta { users_digest, ..meta };
         let row = meta.encode();
@@ -384,7 +384,7 @@ impl SledStore {
     }
 
     /// Writes rows that no change writes, in a transaction, and what the state sums up to then.
-    pub(super) fn finish(&self, writer: &mut Writer, rows: &Rows, meta: Meta) -> Result<(), StoreError> {
+    pub(super) fn finish(&self, writer: &mut Writer, rows: Rows, meta: Meta) -> Result<(), StoreError> {
         let meta = self.commit(writer, rows, meta)?;
         writer.meta = meta;
         self.publish(&meta);

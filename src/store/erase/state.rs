@@ -58,7 +58,7 @@ impl SledStore {
             let mut rows = Rows::default();
             self.users.erase(&mut rows.users, self, *user)?;
             let meta = writer.meta;
-            self.finish(&mut writer, &rows, meta)?;
+            self.finish(&mut writer, rows, meta)?;
         }
         Ok(())
     }
@@ -101,7 +101,7 @@ impl SledStore {
             if rows.count > 0 {
                 let _deleting = Deleting::begin(&self.deletions);
                 let meta = writer.meta;
-                self.finish(&mut writer, &rows, meta)?;
+                self.finish(&mut writer, rows, meta)?;
             }
             if seen < BATCH {
                 return Ok(());

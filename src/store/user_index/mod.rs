@@ -22,6 +22,7 @@ use super::{
     Digest, StoreError, UserText,
     bytes::{Reader, Writer},
     digest::index_row,
+    leaves::filling,
     sled_store::{SledStore, engine},
     user_texts::{id_text, name_text, personal_texts},
 };
@@ -229,7 +230,7 @@ impl Pending {
     }
 
     /// The writes, and the digest of the index after them.
-    pub(super) fn batch(&self, digest: Digest) -> (Batch, Digest) {
+    pub(super) fn batch(self, digest: Digest) -> (Batch, Digest) {
         let mut batch = Batch::default();
         let digest = self.each(digest, |key, after| match after {
             Some(after) => batch.insert(key, after),
@@ -238,43 +239,44 @@ impl Pending {
         (batch, digest)
     }
 
-    /// The same one by one: entries in the order of their keys, and only then what says that a user has them.
-    pub(super) fn rows(&self, digest: Digest) -> (IndexRows, Digest) {
+    /// The same one by one: entries first, and only then what says that a user has them; both so that they fill the leaves
+    /// of sled, with the pieces of a user's row together.
+    pub(super) fn rows(self, digest: Digest) -> (IndexRows, Digest) {
         let mut rows = Vec::with_capacity(self.rows.len() + self.users.len());
-        let digest = self.each(digest, |key, after| rows.push((key.to_vec(), after.map(IVec::from))));
+        let digest = self.each(digest, |key, after| rows.push((key, after)));
         (rows, digest)
     }
 
-    fn each(&self, digest: Digest, mut put: impl FnMut(&[u8], Option<&[u8]>)) -> Digest {
+    fn each(self, digest: Digest, mut put: impl FnMut(Vec<u8>, Option<IVec>)) -> Digest {
         let mut digest = digest;
-        let mut write = |key: &[u8], before: Option<&[u8]>, after: Option<&[u8]>| {
-            if before == after {
+        let mut write = |key: Vec<u8>, before: Option<&[u8]>, after: Option<IVec>| {
+            if before == after.as_deref() {
                 return;
             }
             if let Some(before) = before {
-                digest = digest.minus(index_row(key, before));
+                digest = digest.minus(index_row(&key, before));
             }
-            if let Some(after) = after {
-                digest = digest.plus(index_row(key, after));
+            if let Some(after) = &after {
+                digest = digest.plus(index_row(&key, after));
             }
             put(key, after);
         };
-        for (key, row) in &self.rows {
-            write(key, row.before.as_deref(), row.after.as_deref());
+        for (key, row) in filling(self.rows.into_iter().collect()) {
+            write(key, row.before.as_deref(), row.after);
         }
-        for (who, (before, after)) in &self.users {
+        for (who, (before, after)) in filling(self.users.into_iter().collect()) {
             if before == after {
                 continue;
             }
             let row = |texts: &UserTexts| if texts.is_empty() { Vec::new() } else { texts.encode() };
-            let (before, after) = (row(before), row(after));
+            let (before, after) = (row(&before), row(&after));
             let (mut old, mut new) = (before.chunks(CHUNK_BYTES), after.chunks(CHUNK_BYTES));
             for position in 0.. {
                 let (old, new) = (old.next(), new.next());
                 if old.is_none() && new.is_none() {
                     break;
                 }
-                write(&chunk_key(*who, position), old, new);
+                write(chunk_key(who, position), old, new.map(IVec::from));
             }
         }
         digest
