@@ -14,7 +14,7 @@ use super::{
     bytes::{Reader, Writer as Layout, checked},
     digest::history_row,
     key_codec::encode_key,
-    leaves::filling,
+    leaves::{TreeRows, filling, write_rows},
     record_codec::encode_record,
     sled_store::{META_KEY, Meta, SledStore, Writer, engine, suffixed, value},
     user_index::{IndexRows, IndexWork, Pending, Who, keys::are_of_one_row, who},
@@ -153,15 +153,16 @@ impl SledStore {
         if *stop == 0 {
             return Ok(sum);
         }
-        let mut history = Vec::new();
-        let mut rows: Vec<(Vec<u8>, Option<Vec<u8>>)> = Vec::new();
+        let mut history = TreeRows::new();
+        let mut rows = TreeRows::new();
         for (change, records) in chunk {
             for RecordChange { key, before, after } in *records {
                 let key = encode_key(key);
                 if let Some(before) = before {
                     let record = encode_record(&before.value);
                     sum = sum.plus(history_row(&key, before.revision, change.revision, &record));
-                    history.push((suffixed(&key, change.revision), self.whole_value(&key, before.revision, &record)?));
+                    let value = self.whole_value(&key, before.revision, &record)?;
+                    history.push((suffixed(&key, change.revision), Some(value)));
                 }
                 let value = match after {
                     Some(after) => Some(self.whole_value(&key, change.revision, &encode_record(after))?),
@@ -170,9 +171,7 @@ impl SledStore {
                 rows.push((key, value));
             }
         }
-        for (key, value) in filling(history) {
-            self.history.insert(key, value).map_err(engine)?;
-        }
+        write_rows(&self.history, filling(history))?;
         // Of one key the last change counts: a stable sort leaves it behind the others.
         rows.sort_by(|(one, _), (other, _)| one.cmp(other));
         rows.dedup_by(|next, kept| {
@@ -182,14 +181,9 @@ impl SledStore {
             }
             is_same
         });
-        for (key, value) in filling(rows) {
-            let Some(left) = stop.checked_sub(1) else { return Ok(sum) };
-            *stop = left;
-            match value {
-                Some(value) => self.state.insert(key, value).map_err(engine)?,
-                None => self.state.remove(key).map_err(engine)?,
-            };
-        }
+        let count = rows.len();
+        write_rows(&self.state, filling(rows).take(*stop))?;
+        *stop = stop.saturating_sub(count);
         Ok(sum)
     }
 

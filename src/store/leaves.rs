@@ -6,10 +6,17 @@
 //! places in leaves of nine, and these are full without another split. There are half as many splits, and the leaves, which
 //! sled keeps in memory and on the disk one by one, are fewer.
 
+use sled::Tree;
+
+use super::{StoreError, sled_store::engine};
+
 /// How many rows a leaf has at most.
 const LEAF_ROWS: usize = 16;
 /// So many rows are dealt with before the next: few enough that the leaves of the first turn are still at hand in the second.
 const BLOCK_ROWS: usize = 16 * LEAF_ROWS;
+
+/// Rows of one tree that are to be written; none: it goes.
+pub(super) type TreeRows = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// Sorted rows in the order in which they are to be written. Rows that replace others, or whose places lie far apart, lose
 /// nothing by it. Cost: linear in them.
@@ -21,6 +28,20 @@ pub(super) fn filling<T>(rows: Vec<T>) -> impl Iterator<Item = T> {
         (!first.is_empty()).then(|| first.into_iter().chain(then).map(|(_, row)| row))
     });
     blocks.flatten()
+}
+
+/// Writes rows one by one, as they come.
+pub(super) fn write_rows(
+    tree: &Tree,
+    rows: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>,
+) -> Result<(), StoreError> {
+    for (key, value) in rows {
+        match value {
+            Some(value) => tree.insert(key, value).map_err(engine)?,
+            None => tree.remove(key).map_err(engine)?,
+        };
+    }
+    Ok(())
 }
 
 /// Nine of sixteen: every second one, and the last.

@@ -35,8 +35,7 @@ impl SledStore {
                     let row = self.row(key, &value)?;
                     sum = sum.plus(history_row(key, row.revision, replaced_at, &row.record));
                     rows.remove_parts(&row);
-                    rows.history.remove(stored);
-                    rows.count += 1;
+                    rows.remove_history(&stored);
                 }
             }
             if rows.count > 0 {

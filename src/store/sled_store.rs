@@ -25,6 +25,7 @@ use super::{
     erase::Erasures,
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
+    leaves::{TreeRows, filling, write_rows},
     record_codec::decode_record,
     user_index::{IndexThread, Pending, UserIndex},
     user_texts::UserText,
@@ -142,9 +143,9 @@ pub(super) struct Row {
 /// Rows that are written together.
 #[derive(Default)]
 pub(super) struct Rows {
-    state: Batch,
-    pub(super) history: Batch,
-    parts: Batch,
+    state: TreeRows,
+    history: TreeRows,
+    parts: TreeRows,
     pub users: Pending,
     pub count: usize,
 }
@@ -152,13 +153,19 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) fn put_state(&mut self, key: &[u8], revision: Revision, record: &[u8]) {
         let value = self.value(key, revision, record);
-        self.state.insert(key, value);
+        self.state.push((key.to_vec(), Some(value)));
         self.count += 1;
     }
 
     pub(super) fn put_history(&mut self, key: &[u8], revision: Revision, replaced_at: Revision, record: &[u8]) {
         let value = self.value(key, revision, record);
-        self.history.insert(suffixed(key, replaced_at), value);
+        self.history.push((suffixed(key, replaced_at), Some(value)));
+        self.count += 1;
+    }
+
+    /// Deletes a before-image, by the key that it is stored under.
+    pub(super) fn remove_history(&mut self, stored: &[u8]) {
+        self.history.push((stored.to_vec(), None));
         self.count += 1;
     }
 
@@ -166,25 +173,37 @@ impl Rows {
     pub(super) fn remove_parts(&mut self, row: &Row) {
         if row.record.len() > VALUE_BYTES {
             for (position, _) in (0..).zip(row.record.chunks(VALUE_BYTES)) {
-                self.parts.remove(part_key(&row.key, row.revision, position));
+                self.parts.push((part_key(&row.key, row.revision, position), None));
             }
         }
     }
 
     /// Deletes one part, whatever leads to it.
-    pub(super) fn remove_part(&mut self, part: IVec) {
-        self.parts.remove(part);
+    pub(super) fn remove_part(&mut self, part: &[u8]) {
+        self.parts.push((part.to_vec(), None));
         self.count += 1;
     }
 
     fn value(&mut self, key: &[u8], revision: Revision, record: &[u8]) -> Vec<u8> {
         let put = |key: Vec<u8>, part: &[u8]| {
-            self.parts.insert(key, part);
+            self.parts.push((key, Some(part.to_vec())));
             Ok::<(), Infallible>(())
         };
         let Ok(value) = value(key, revision, record, put);
         value
     }
+}
+
+/// Rows as sled writes them in a transaction.
+fn batch(rows: TreeRows) -> Batch {
+    let mut batch = Batch::default();
+    for (key, value) in rows {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
 }
 
 /// A record as it is stored. What does not fit into a value is handed to `put_part`, with the key that it belongs to.
@@ -296,9 +315,9 @@ impl SledStore {
 
     /// Adds rows to a store that is being rebuilt, in no transaction. Cost: linear in them.
     pub(super) fn load(&self, rows: Rows) -> Result<(), StoreError> {
-        self.parts.apply_batch(rows.parts).map_err(engine)?;
-        self.state.apply_batch(rows.state).map_err(engine)?;
-        self.history.apply_batch(rows.history).map_err(engine)
+        write_rows(&self.parts, filling(rows.parts))?;
+        write_rows(&self.state, filling(rows.state))?;
+        write_rows(&self.history, filling(rows.history))
     }
 
     /// Makes what was loaded a store, with its index of users: only now does a start take it for one.
@@ -352,11 +371,12 @@ impl SledStore {
         let (users, users_digest) = rows.users.batch(writer.meta.users_digest);
         let meta = Meta { users_digest, ..meta };
         let row = meta.encode();
+        let [kept, past, cut] = [rows.state, rows.history, rows.parts].map(batch);
         (&self.state, &self.history, &self.parts, &self.users.0, &self.meta)
             .transaction(|(state, history, parts, index, meta)| {
-                state.apply_batch(&rows.state)?;
-                history.apply_batch(&rows.history)?;
-                parts.apply_batch(&rows.parts)?;
+                state.apply_batch(&kept)?;
+                history.apply_batch(&past)?;
+                parts.apply_batch(&cut)?;
                 index.apply_batch(&users)?;
                 meta.insert(META_KEY, row.as_slice())?;
                 Ok(())

@@ -95,7 +95,7 @@ impl SledStore {
             if seen < BATCH {
                 // A change that was applied since erasing began leaves a before-image that is empty already.
                 for part in self.parts_of(key, until) {
-                    rows.remove_part(part?);
+                    rows.remove_part(&part?);
                 }
             }
             if rows.count > 0 {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Pending, Source, UserIndex, Who};
+use super::{IndexWork, Pending, Source, UserIndex, Who};
 use crate::{
     model::{Key, Number, Record, Revision},
     store::{
@@ -105,9 +105,9 @@ impl UserIndex {
                 }
             }
             if least.is_none() || pending.users.len() >= BATCH_USERS {
-                let batch;
-                (batch, digest) = std::mem::take(&mut pending).batch(digest);
-                self.0.apply_batch(batch).map_err(engine)?;
+                let rows;
+                (rows, digest) = std::mem::take(&mut pending).rows(digest);
+                self.write(store.meta_tree(), &IndexWork { mark: None, rows })?;
             }
             let Some(least) = least else { return Ok(digest) };
             for stream in &mut streams {
