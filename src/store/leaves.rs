@@ -6,7 +6,7 @@
 //! places in leaves of nine, and these are full without another split. There are half as many splits, and the leaves, which
 //! sled keeps in memory and on the disk one by one, are fewer.
 
-use sled::Tree;
+use sled::{Batch, IVec, Tree};
 
 use super::{StoreError, sled_store::engine};
 
@@ -42,6 +42,18 @@ pub(super) fn write_rows(
         };
     }
     Ok(())
+}
+
+/// Rows for a transaction, which writes them in an order of its own.
+pub(super) fn batch<K: Into<IVec>, V: Into<IVec>>(rows: impl IntoIterator<Item = (K, Option<V>)>) -> Batch {
+    let mut batch = Batch::default();
+    for (key, value) in rows {
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    batch
 }
 
 /// Nine of sixteen: every second one, and the last.

@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-use sled::{Batch, IVec, Transactional as _, Tree, transaction::TransactionError};
+use sled::{IVec, Transactional as _, Tree, transaction::TransactionError};
 
 use super::{
     Digest, Head, Store, StoreError, Versions, View,
@@ -25,7 +25,7 @@ use super::{
     erase::Erasures,
     files, history,
     key_codec::{decode_key, encode_key, encode_range},
-    leaves::{TreeRows, filling, write_rows},
+    leaves::{TreeRows, batch, filling, write_rows},
     record_codec::decode_record,
     user_index::{IndexThread, Pending, UserIndex},
     user_texts::UserText,
@@ -194,18 +194,6 @@ impl Rows {
     }
 }
 
-/// Rows as sled writes them in a transaction.
-fn batch(rows: TreeRows) -> Batch {
-    let mut batch = Batch::default();
-    for (key, value) in rows {
-        match value {
-            Some(value) => batch.insert(key, value),
-            None => batch.remove(key),
-        }
-    }
-    batch
-}
-
 /// A record as it is stored. What does not fit into a value is handed to `put_part`, with the key that it belongs to.
 pub(super) fn value<E>(
     key: &[u8],
@@ -368,10 +356,11 @@ impl SledStore {
 
     /// Writes rows and meta together. What the index of users sums up to is worked out here.
     fn commit(&self, writer: &mut Writer, rows: Rows, meta: Meta) -> Result<Meta, StoreError> {
-        let (users, users_digest) = rows.users.batch(writer.meta.users_digest);
+        let (users, users_digest) = rows.users.rows(writer.meta.users_digest);
         let meta = Meta { users_digest, ..meta };
         let row = meta.encode();
         let [kept, past, cut] = [rows.state, rows.history, rows.parts].map(batch);
+        let users = batch(users);
         (&self.state, &self.history, &self.parts, &self.users.0, &self.meta)
             .transaction(|(state, history, parts, index, meta)| {
                 state.apply_batch(&kept)?;

@@ -14,7 +14,7 @@ mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sled::{Batch, IVec, Tree};
+use sled::{IVec, Tree};
 
 use self::keys::{chunk_key, ended_key, entry_key, entry_value, rows_of, user_key};
 pub(super) use self::write::{IndexThread, IndexWork};
@@ -229,26 +229,10 @@ impl Pending {
         }
     }
 
-    /// The writes, and the digest of the index after them.
-    pub(super) fn batch(self, digest: Digest) -> (Batch, Digest) {
-        let mut batch = Batch::default();
-        let digest = self.each(digest, |key, after| match after {
-            Some(after) => batch.insert(key, after),
-            None => batch.remove(key),
-        });
-        (batch, digest)
-    }
-
-    /// The same one by one: entries first, and only then what says that a user has them; both so that they fill the leaves
-    /// of sled, with the pieces of a user's row together.
-    pub(super) fn rows(self, digest: Digest) -> (IndexRows, Digest) {
+    /// The writes, and the digest of the index after them: entries first, and only then what says that a user has them; both
+    /// so that they fill the leaves of sled, with the pieces of a user's row together.
+    pub(super) fn rows(self, mut digest: Digest) -> (IndexRows, Digest) {
         let mut rows = Vec::with_capacity(self.rows.len() + self.users.len());
-        let digest = self.each(digest, |key, after| rows.push((key, after)));
-        (rows, digest)
-    }
-
-    fn each(self, digest: Digest, mut put: impl FnMut(Vec<u8>, Option<IVec>)) -> Digest {
-        let mut digest = digest;
         let mut write = |key: Vec<u8>, before: Option<&[u8]>, after: Option<IVec>| {
             if before == after.as_deref() {
                 return;
@@ -259,7 +243,7 @@ impl Pending {
             if let Some(after) = &after {
                 digest = digest.plus(index_row(&key, after));
             }
-            put(key, after);
+            rows.push((key, after));
         };
         for (key, row) in filling(self.rows.into_iter().collect()) {
             write(key, row.before.as_deref(), row.after);
@@ -279,7 +263,7 @@ impl Pending {
                 write(chunk_key(who, position), old, new.map(IVec::from));
             }
         }
-        digest
+        (rows, digest)
     }
 }
 

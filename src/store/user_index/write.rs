@@ -9,10 +9,10 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use sled::{Batch, Tree};
+use sled::Tree;
 
 use super::{IndexRows, UserIndex, keys::are_of_one_row};
-use crate::store::{StoreError, sled_store::engine};
+use crate::store::{StoreError, leaves::batch, sled_store::engine};
 
 /// The work of [`IndexThread`].
 #[derive(Default)]
@@ -35,14 +35,8 @@ impl UserIndex {
                 [(key, Some(value))] => _ = self.0.insert(key, value).map_err(engine)?,
                 [(key, None)] => _ = self.0.remove(key).map_err(engine)?,
                 pieces => {
-                    let mut batch = Batch::default();
-                    for (key, value) in pieces {
-                        match value {
-                            Some(value) => batch.insert(key.as_slice(), value),
-                            None => batch.remove(key.as_slice()),
-                        }
-                    }
-                    self.0.apply_batch(batch).map_err(engine)?;
+                    let pieces = batch(pieces.iter().map(|(key, value)| (key.as_slice(), value.as_ref())));
+                    self.0.apply_batch(pieces).map_err(engine)?;
                 }
             }
         }
